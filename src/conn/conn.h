@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One daemon's connection: requests out, replies in, matched by unique. Everything between the kernel's half and the daemon
+ * passes through conn_call() and conn_post(): the one place where messages are counted, queued, printed and checked.
+ * Calls are made from coroutines of the loop's thread; a call borrows its iovecs until it returns.
+ */
+#ifndef CONN_CONN_H
+#define CONN_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "base/chunk.h"
+#include "base/loop.h"
+#include "wire/wire.h"
+
+struct conn;
+
+enum { CONN_IOV_MAX = 5 };
+
+/* A transport instead of a socket (perfuse_if.h's callbacks): carry one message there and, if wanted, its reply back. */
+struct conn_transport {
+	/*
+	 * Send the message in iov[0..n); when reply is not NULL wait for the answer and give it as a new chunk (header
+	 * included). May park the coroutine. 0 or errno (the message did not get through).
+	 */
+	int (*xchg)(void *arg, const struct iovec *iov, int n, struct chunk **reply);
+	/* A unique that was not given before. */
+	uint64_t (*next_unique)(void *arg);
+	void *arg;
+};
+
+struct conn_ops {
+	/* The connection has ended (once): error is ENOTCONN or EPROTO, why one line for the log (borrowed). From the loop. */
+	void (*dead)(void *arg, int error, const char *why);
+	/* A notification, whole (borrowed). From the loop. May be NULL. */
+	void (*notify)(void *arg, int code, uint8_t *data, size_t len);
+};
+
+struct conn_call { /* one request; lives on the caller's stack */
+	/* in, set by the caller */
+	uint32_t opcode;
+	uint64_t nodeid; /* the daemon's */
+	uint32_t uid, gid, pid;
+	union wire_in in;               /* fixed part */
+	struct iovec iov[CONN_IOV_MAX]; /* what follows it: names with their NUL, data (borrowed) */
+	int iovcnt;
+	size_t limit; /* longest tail the reply may have */
+	/* out, valid after conn_call() returned 0, until conn_done() */
+	struct wire_rep rep;
+	struct chunk *chunk; /* holds rep.data; take a reference to keep it longer */
+	/* conn's own */
+	struct conn_pending *pending;
+};
+
+/*
+ * Speak to the daemon behind sock (taken: closed by conn_free(), made non-blocking). peer_sndbuf: SO_SNDBUF of the daemon's end, 0 if
+ * unknown (then the system's default is assumed). 0 or errno (sock then stays the caller's).
+ */
+int conn_new(struct loop *loop, int sock, size_t peer_sndbuf, const struct conn_ops *ops, void *arg, struct conn **out);
+/* The same over a transport (copied). 0 or errno. */
+int conn_new_transport(struct loop *loop, const struct conn_transport *t, const struct conn_ops *ops, void *arg, struct conn **out);
+/* End it without a call of dead(); nobody may be waiting. conn may be NULL. */
+void conn_free(struct conn *conn);
+
+/* The layout that INIT settled; before: {7, ...}. Set by vnode/ after INIT. */
+void conn_set_proto(struct conn *conn, const struct wire_proto *proto);
+const struct wire_proto *conn_proto(const struct conn *conn);
+
+/* Longest message that can be sent to the daemon, and longest that it can send, in bytes with header. */
+size_t conn_max_out(const struct conn *conn);
+size_t conn_max_in(const struct conn *conn);
+
+/*
+ * Send a request and park until its reply is here. 0: a reply came, which may carry an error of the daemon (call->rep.error),
+ * conn_done() is due. Else nothing is due: ENOTCONN (the daemon is gone), EPROTO (its reply was malformed: the connection has
+ * been ended), EMSGSIZE (larger than conn_max_out()), ENOMEM.
+ */
+int conn_call(struct conn *conn, struct conn_call *call);
+/* Let go of a call's reply. May be called for a call that failed. */
+void conn_done(struct conn_call *call);
+/*
+ * Send a request that has no reply (FORGET, BATCH_FORGET), or whose reply nobody waits for (its errors are dropped). The body
+ * is copied. Never parks. 0 or ENOTCONN, ENOMEM, EMSGSIZE.
+ */
+int conn_post(struct conn *conn, uint32_t opcode, uint64_t nodeid, const void *body, size_t len);
+/* Send INTERRUPT for a call that is waiting (from another coroutine). Nothing happens if it was answered meanwhile. */
+void conn_interrupt(struct conn *conn, struct conn_call *call);
+
+/* End the connection now: waiters get ENOTCONN; dead() is called from the loop with why (copied). */
+void conn_kill(struct conn *conn, int error, const char *why);
+bool conn_alive(const struct conn *conn);
+/* Requests waiting for a reply, and of these queued because the socket is full. */
+size_t conn_waiting(const struct conn *conn);
+size_t conn_queued(const struct conn *conn);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The other face of vnode/: how a host starts a mount's kernel half, what it may offer, and the few calls back up to it.
+ */
+#ifndef VNODE_HOST_H
+#define VNODE_HOST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct conn;
+struct vn_mount;
+
+struct host_ops {
+	/* The daemon is gone, error and why as in conn/; every waiter has its ENOTCONN already or gets it right after. */
+	void (*dead)(void *host, int error, const char *why);
+};
+
+/* INIT in host-neutral terms. Going down: what the host can carry. Coming back: what the daemon settled on. */
+struct host_init {
+	uint32_t minor;         /* newest minor the host speaks; back: the agreed one */
+	uint64_t flags;         /* WIRE_INIT_* bits */
+	uint32_t max_readahead; /* bytes */
+	uint32_t max_write;     /* bytes in one WRITE; back: never more than the connection carries */
+	uint32_t max_pages;     /* of 4096 bytes: bounds READ and READDIR */
+	uint16_t max_background, congestion_threshold;
+	uint32_t time_gran; /* nanoseconds */
+};
+
+/* A mount on conn (borrowed; freed after the mount). 0 or ENOMEM. */
+int vn_mount_new(struct conn *conn, const struct host_ops *ops, void *host, struct vn_mount **out);
+/* Frees all nodes and files; no operation may be running. mp may be NULL. */
+void vn_mount_free(struct vn_mount *mp);
+/*
+ * Exchange INIT with the daemon (in a coroutine). want: what the host carries; got: what was agreed (flags are a subset of
+ * want's). 0, or EPROTO or ENOTCONN with one line in *why (static or valid as long as mp).
+ */
+int vn_mount_init(struct vn_mount *mp, const struct host_init *want, struct host_init *got, const char **why);
+/* Send DESTROY and wait for its reply (in a coroutine). 0 or ENOTCONN. A daemon without DESTROY is fine. */
+int vn_mount_destroy(struct vn_mount *mp);
+/* Everything the host had looked up is gone (its mount is): forget all nodes, release nothing. */
+void vn_mount_forget_all(struct vn_mount *mp);
+/* The bits of host_init.flags that vnode/ can carry; anything else is never offered to a daemon. */
+uint64_t vn_flags_carried(void);
+
+struct conn_transport;
+/* Called by conn's owner: from conn_ops.dead, to pass the death on to the host. */
+void vn_mount_dead(struct vn_mount *mp, int error, const char *why);
+
+/* Numbers for status and tests. */
+struct vn_counts {
+	size_t nodes, files;
+	uint64_t lookups; /* the daemon's lookup counts of all nodes but the root, added up */
+	size_t bytes;     /* memory of nodes and names */
+};
+void vn_mount_counts(const struct vn_mount *mp, struct vn_counts *out);
+
+/* The seed's access and create switches (PERFUSE_OPTIONS). */
+enum { VN_NO_ACCESS = 1, VN_NO_CREATE = 2 };
+void vn_mount_switch(struct vn_mount *mp, unsigned flags);
+
+#endif

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The vnode operations: what a host calls. One mount's kernel half, whatever shows its files.
+ *
+ * Every vop_*() runs in a coroutine (base/co.h) and may park in it. Errors are 0 or a positive errno, the one the daemon gave
+ * or the one the kernel would give. ENOTCONN: the daemon is gone. EIO: its reply made no sense.
+ *
+ * Nodes: a host names nodes by the engine's nodeid (vn_nodeid(), VN_ROOT_ID for the root). Each entry an operation returns with a
+ * nodeid other than 0 counts one lookup for the host, to be given back with vop_forget(). Within an operation a node is held by
+ * vn_get() .. vn_put().
+ * Open files: vop_open() and friends return a vn_file, which the host keeps and gives back with vop_release(). Hosts that must
+ * name files by a number use vn_file_id() and vn_file_get().
+ */
+#ifndef VNODE_VOP_H
+#define VNODE_VOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct vn_mount;
+struct vn_node;
+struct vn_file;
+struct chunk;
+
+#define VN_ROOT_ID UINT64_C(1)
+
+struct vop_cred {
+	uid_t uid;
+	gid_t gid;
+	pid_t pid;
+};
+
+struct vop_attr { /* times are seconds since the epoch, as a signed number kept in 64 bits */
+	uint64_t ino, size, blocks; /* bytes; blocks of 512 bytes */
+	uint64_t atime, mtime, ctime;
+	uint32_t atimensec, mtimensec, ctimensec;
+	uint32_t mode; /* type and permissions */
+	uint32_t nlink, uid, gid, rdev, blksize, flags;
+};
+
+struct vop_timeout { /* how long something may be cached */
+	uint64_t sec;
+	uint32_t nsec; /* below 1,000,000,000 */
+};
+
+struct vop_entry {
+	uint64_t nodeid; /* the engine's; 0: the name does not exist, and that may be cached for entry_valid */
+	uint64_t generation;
+	struct vop_timeout entry_valid, attr_valid;
+	struct vop_attr attr;
+};
+
+enum { /* vop_setattr.valid: which fields count; values as in FUSE (FATTR_*) */
+	VOP_SET_MODE = 1 << 0,
+	VOP_SET_UID = 1 << 1,
+	VOP_SET_GID = 1 << 2,
+	VOP_SET_SIZE = 1 << 3,
+	VOP_SET_ATIME = 1 << 4,
+	VOP_SET_MTIME = 1 << 5,
+	VOP_SET_FH = 1 << 6, /* not given by hosts: follows from file */
+	VOP_SET_ATIME_NOW = 1 << 7,
+	VOP_SET_MTIME_NOW = 1 << 8,
+	VOP_SET_LOCKOWNER = 1 << 9,
+	VOP_SET_CTIME = 1 << 10,
+	VOP_SET_KILL_SUIDGID = 1 << 11,
+};
+
+struct vop_setattr {
+	uint32_t valid;
+	uint32_t mode, uid, gid;
+	uint64_t size, lock_owner;
+	uint64_t atime, mtime, ctime;
+	uint32_t atimensec, mtimensec, ctimensec;
+};
+
+struct vop_statfs {
+	uint64_t blocks, bfree, bavail, files, ffree;
+	uint32_t bsize, namelen, frsize;
+};
+
+enum { /* vop_open flags back to the host; values as in FUSE (FOPEN_*) */
+	VOP_OPEN_DIRECT_IO = 1 << 0,
+	VOP_OPEN_KEEP_CACHE = 1 << 1,
+	VOP_OPEN_NONSEEKABLE = 1 << 2,
+	VOP_OPEN_CACHE_DIR = 1 << 3,
+	VOP_OPEN_STREAM = 1 << 4,
+	VOP_OPEN_NOFLUSH = 1 << 5,
+	VOP_OPEN_PARALLEL_DIRECT_WRITES = 1 << 6,
+};
+
+struct vop_data { /* bytes a daemon returned; vop_data_done() is due after a call that returned 0 */
+	struct chunk *chunk;
+	uint8_t *p;
+	size_t len;
+};
+void vop_data_done(struct vop_data *d);
+
+struct vop_io { /* the arguments that READ and WRITE share */
+	uint64_t offset;     /* bytes */
+	uint32_t size;       /* READ: bytes wanted */
+	uint32_t io_flags;   /* read_flags or write_flags, values as in FUSE */
+	uint64_t lock_owner; /* with the flag that says so */
+	uint32_t flags;      /* open(2) flags of the file now */
+};
+
+/* ---- nodes and files ---- */
+
+/* The node with this nodeid, held. 0 or ESTALE. */
+int vn_get(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out);
+/* Let go of a held node; may be NULL. */
+void vn_put(struct vn_mount *mp, struct vn_node *vp);
+uint64_t vn_nodeid(const struct vn_node *vp);
+/* A file's number, never 0, and back: the file, borrowed, or NULL when no such file is open (or it is not vp's). */
+uint64_t vn_file_id(const struct vn_file *fp);
+struct vn_file *vn_file_get(struct vn_mount *mp, uint64_t id, const struct vn_node *vp);
+
+/* ---- the name space ---- */
+
+/* names: no '/', no NUL, 1..255 bytes unless the daemon's file system allows more; NUL-terminated at name[len]. */
+int vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+    struct vop_entry *out);
+/* The host gives back nlookup lookups of nodeid. Never parks; unknown ids are ignored. May be called from anywhere. */
+void vop_forget(struct vn_mount *mp, uint64_t nodeid, uint64_t nlookup);
+/* mode: type and permissions, before the umask (umask: as the caller's, applied by the daemon when it asked for DONT_MASK). */
+int vop_mknod(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len, uint32_t mode,
+    uint32_t rdev, uint32_t umask, struct vop_entry *out);
+int vop_mkdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len, uint32_t mode,
+    uint32_t umask, struct vop_entry *out);
+int vop_symlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+    const char *target, size_t targetlen, struct vop_entry *out);
+int vop_link(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_node *dvp, const char *name,
+    size_t len, struct vop_entry *out);
+int vop_unlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len);
+int vop_rmdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len);
+/* flags: 0 or RENAME_* of renameat2(2); a daemon without RENAME2 gives EINVAL for any flag. */
+int vop_rename(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+    struct vn_node *newdvp, const char *newname, size_t newlen, uint32_t flags);
+/* The target, not NUL-terminated. */
+int vop_readlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vop_data *out);
+
+/* ---- attributes ---- */
+
+/* file: an open file of vp, or NULL. */
+int vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, struct vop_attr *out,
+    struct vop_timeout *valid);
+int vop_setattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
+    const struct vop_setattr *set, struct vop_attr *out, struct vop_timeout *valid);
+/* mask: as in access(2). A daemon without ACCESS allows everything, as the kernel does. */
+int vop_access(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t mask);
+int vop_statfs(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vop_statfs *out);
+
+/* Values of up to 64 KiB. size 0: only *need is set; else *out (ERANGE: does not fit). */
+int vop_getxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len, uint32_t size,
+    uint32_t *need, struct vop_data *out);
+int vop_listxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t size, uint32_t *need,
+    struct vop_data *out);
+int vop_setxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len,
+    const void *value, size_t size, uint32_t flags, uint32_t ext_flags);
+int vop_removexattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len);
+
+/* ---- files ---- */
+
+/*
+ * flags: of open(2), without O_CREAT, O_EXCL and O_NOCTTY. *open_flags: VOP_OPEN_*. When the daemon has no OPEN the file is
+ * handle-less: vn_handleless() is true from then on, for directories and others apart.
+ */
+int vop_open(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags, uint32_t open_in_flags,
+    struct vn_file **out, uint32_t *open_flags);
+int vop_opendir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags, struct vn_file **out,
+    uint32_t *open_flags);
+bool vn_handleless(const struct vn_mount *mp, bool dir);
+/* Create and open; MKNOD and OPEN with a daemon that has no CREATE. */
+int vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len, uint32_t flags,
+    uint32_t mode, uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file, uint32_t *open_flags);
+int vop_read(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
+    struct vop_data *out);
+/* data (borrowed until it returns). *written: bytes, at most len. */
+int vop_write(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
+    const void *data, size_t len, uint32_t *written);
+int vop_flush(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint64_t lock_owner);
+/* fsync_flags: 1 = data only. For directories FSYNCDIR is sent. */
+int vop_fsync(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint32_t fsync_flags,
+    bool dir);
+/* The file is closed for good, whatever the result: it is invalid at once. flags: of open(2), at last. */
+int vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file *file, uint32_t flags, uint32_t release_flags,
+    uint64_t lock_owner);
+/*
+ * Directory entries from offset on (a cookie of the daemon's; 0: the start), at most size bytes in FUSE's own layout (struct
+ * fuse_dirent), checked. plus: fuse_direntplus, whose nodeids are the engine's, each one lookup for the host.
+ */
+int vop_readdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
+    bool plus, struct vop_data *out);
+
+#endif
