@@ -16,9 +16,14 @@
 #include "base/loop.h"
 #include "wire/wire.h"
 
+struct co;
 struct conn;
 
-enum { CONN_IOV_MAX = 5 };
+enum {
+	CONN_IOV_MAX = 5,
+	CONN_DATA_MAX = 1024 * 1024,     /* data in one message, bytes */
+	CONN_MSG_MAX = CONN_DATA_MAX + 4096, /* longest message ever sent or taken, bytes */
+};
 
 /* A transport instead of a socket (perfuse_if.h's callbacks): carry one message there and, if wanted, its reply back. */
 struct conn_transport {
@@ -51,8 +56,6 @@ struct conn_call { /* one request; lives on the caller's stack */
 	/* out, valid after conn_call() returned 0, until conn_done() */
 	struct wire_rep rep;
 	struct chunk *chunk; /* holds rep.data; take a reference to keep it longer */
-	/* conn's own */
-	struct conn_pending *pending;
 };
 
 /*
@@ -62,7 +65,7 @@ struct conn_call { /* one request; lives on the caller's stack */
 int conn_new(struct loop *loop, int sock, size_t peer_sndbuf, const struct conn_ops *ops, void *arg, struct conn **out);
 /* The same over a transport (copied). 0 or errno. */
 int conn_new_transport(struct loop *loop, const struct conn_transport *t, const struct conn_ops *ops, void *arg, struct conn **out);
-/* End it without a call of dead(); nobody may be waiting. conn may be NULL. */
+/* End it without a call of dead(); nobody may be waiting. Not from inside conn's callbacks. conn may be NULL. */
 void conn_free(struct conn *conn);
 
 /* The layout that INIT settled; before: {7, ...}. Set by vnode/ after INIT. */
@@ -75,8 +78,8 @@ size_t conn_max_in(const struct conn *conn);
 
 /*
  * Send a request and park until its reply is here. 0: a reply came, which may carry an error of the daemon (call->rep.error),
- * conn_done() is due. Else nothing is due: ENOTCONN (the daemon is gone), EPROTO (its reply was malformed: the connection has
- * been ended), EMSGSIZE (larger than conn_max_out()), ENOMEM.
+ * conn_done() is due. Else nothing is due: ENOTCONN (the daemon is gone, or its reply was malformed and the connection has been
+ * ended), EINTR (conn_interrupt() before it was sent), EMSGSIZE (larger than conn_max_out()), ENOMEM.
  */
 int conn_call(struct conn *conn, struct conn_call *call);
 /* Let go of a call's reply. May be called for a call that failed. */
@@ -86,12 +89,17 @@ void conn_done(struct conn_call *call);
  * is copied. Never parks. 0 or ENOTCONN, ENOMEM, EMSGSIZE.
  */
 int conn_post(struct conn *conn, uint32_t opcode, uint64_t nodeid, const void *body, size_t len);
-/* Send INTERRUPT for a call that is waiting (from another coroutine). Nothing happens if it was answered meanwhile. */
-void conn_interrupt(struct conn *conn, struct conn_call *call);
+/*
+ * Interrupt the call in which this coroutine waits, if it does: one still in the queue fails with EINTR, for one at the daemon
+ * INTERRUPT is sent (once; not to a daemon that answered one with ENOSYS). Called from outside that coroutine.
+ */
+void conn_interrupt(struct conn *conn, struct co *co);
 
 /* End the connection now: waiters get ENOTCONN; dead() is called from the loop with why (copied). */
 void conn_kill(struct conn *conn, int error, const char *why);
 bool conn_alive(const struct conn *conn);
+/* Give back memory that is not needed while nothing happens. */
+void conn_trim(struct conn *conn);
 /* Requests waiting for a reply, and of these queued because the socket is full. */
 size_t conn_waiting(const struct conn *conn);
 size_t conn_queued(const struct conn *conn);

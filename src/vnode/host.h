@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The other face of vnode/: how a host starts a mount's kernel half, what it may offer, and the few calls back up to it.
+ * The other face of vnode/: how a mount's kernel half is started, what a host may offer its daemon, and what it can ask about it.
  */
 #ifndef VNODE_HOST_H
 #define VNODE_HOST_H
@@ -8,13 +8,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct co;
 struct conn;
+struct loop;
 struct vn_mount;
-
-struct host_ops {
-	/* The daemon is gone, error and why as in conn/; every waiter has its ENOTCONN already or gets it right after. */
-	void (*dead)(void *host, int error, const char *why);
-};
 
 /* INIT in host-neutral terms. Going down: what the host can carry. Coming back: what the daemon settled on. */
 struct host_init {
@@ -27,8 +24,8 @@ struct host_init {
 	uint32_t time_gran; /* nanoseconds */
 };
 
-/* A mount on conn (borrowed; freed after the mount). 0 or ENOMEM. */
-int vn_mount_new(struct conn *conn, const struct host_ops *ops, void *host, struct vn_mount **out);
+/* A mount on conn (borrowed; freed after the mount), on conn's loop. 0 or ENOMEM. */
+int vn_mount_new(struct loop *loop, struct conn *conn, struct vn_mount **out);
 /* Frees all nodes and files; no operation may be running. mp may be NULL. */
 void vn_mount_free(struct vn_mount *mp);
 /*
@@ -43,17 +40,20 @@ void vn_mount_forget_all(struct vn_mount *mp);
 /* The bits of host_init.flags that vnode/ can carry; anything else is never offered to a daemon. */
 uint64_t vn_flags_carried(void);
 
-struct conn_transport;
-/* Called by conn's owner: from conn_ops.dead, to pass the death on to the host. */
-void vn_mount_dead(struct vn_mount *mp, int error, const char *why);
+/* The operation that this coroutine runs is to be interrupted: see conn_interrupt(). */
+void vn_interrupt(struct vn_mount *mp, struct co *co);
 
 /* Numbers for status and tests. */
 struct vn_counts {
-	size_t nodes, files;
+	size_t nodes, files; /* the root counts as a node */
+	size_t waiting;      /* requests at the daemon */
 	uint64_t lookups; /* the daemon's lookup counts of all nodes but the root, added up */
 	size_t bytes;     /* memory of nodes and names */
 };
 void vn_mount_counts(const struct vn_mount *mp, struct vn_counts *out);
+
+/* Give back memory that is not needed while nothing happens. */
+void vn_mount_trim(struct vn_mount *mp);
 
 /* The seed's access and create switches (PERFUSE_OPTIONS). */
 enum { VN_NO_ACCESS = 1, VN_NO_CREATE = 2 };

@@ -186,11 +186,15 @@ int vop_fsync(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *
 /* The file is closed for good, whatever the result: it is invalid at once. flags: of open(2), at last. */
 int vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file *file, uint32_t flags, uint32_t release_flags,
     uint64_t lock_owner);
+/* The host could not take a file that was just opened: release it. Never parks. */
+void vop_release_unused(struct vn_mount *mp, struct vn_file *file);
 /*
  * Directory entries from offset on (a cookie of the daemon's; 0: the start), at most size bytes in FUSE's own layout (struct
  * fuse_dirent), checked. plus: fuse_direntplus, whose nodeids are the engine's, each one lookup for the host.
  */
 int vop_readdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
     bool plus, struct vop_data *out);
+/* The host could not take the result of a READDIRPLUS: give its lookups back. Never parks. */
+void vop_readdir_undo(struct vn_mount *mp, const struct vop_data *data);
 
 #endif

@@ -29,22 +29,24 @@ enum wire_tail {
 	WIRE_TAIL_EXACT, /* data, whose length a field of the fixed part gives (WRITE, SETXATTR, IOCTL, BATCH_FORGET) */
 };
 
-struct wire_field { /* one field of a fixed part, for printing and for the tests */
+/* One field of a fixed part. The fields of a part are in order and leave no gap, so a table that missed one would show. */
+struct wire_field {
 	const char *name;
 	uint16_t offset;
-	uint8_t size; /* 1, 2, 4 or 8 */
+	uint8_t size; /* 1, 2, 4 or 8; padding may have any other */
+	char form;    /* how it is printed: 'u'nsigned, 'd' signed, 'o'ctal, he'x'; '-' is padding, not printed */
 };
 
 /* One row per opcode: drives encoding, checking and printing. */
 struct wire_op {
-	const char *name;               /* "LOOKUP"; NULL: no such opcode */
-	uint16_t in_size;               /* fixed part of the request, newest layout */
-	uint16_t out_size;              /* fixed part of the reply, newest layout */
-	uint8_t names;                  /* NUL-terminated strings after the fixed part of the request */
-	uint8_t in_tail, out_tail;      /* enum wire_tail */
-	uint8_t since;                  /* first minor that has it */
-	bool no_reply;                  /* FORGET, BATCH_FORGET, NOTIFY_REPLY (INTERRUPT may be answered) */
-	bool ext;                       /* the request may end in extensions (security context, groups) */
+	const char *name;          /* "LOOKUP"; NULL: no such opcode */
+	uint16_t in_size;          /* fixed part of the request, newest layout */
+	uint16_t out_size;         /* fixed part of the reply, newest layout (GETXATTR, LISTXATTR: this or the tail) */
+	uint8_t names;             /* NUL-terminated strings after the fixed part of the request */
+	uint8_t in_tail, out_tail; /* enum wire_tail */
+	uint8_t since;             /* first minor that has it */
+	bool no_reply;             /* FORGET, BATCH_FORGET, NOTIFY_REPLY (INTERRUPT may be answered) */
+	bool ext;                  /* the request may end in extensions (security context, groups) */
 	const struct wire_field *in_fields, *out_fields; /* ended by a NULL name; NULL: no fixed part */
 };
 
@@ -89,6 +91,8 @@ union wire_in {
 	struct wire_fallocate_in fallocate;
 	struct wire_lseek_in lseek;
 	struct wire_copy_file_range_in copy_file_range;
+	struct wire_setupmapping_in setupmapping;
+	struct wire_removemapping_in removemapping;
 	struct wire_syncfs_in syncfs;
 	struct wire_statx_in statx;
 	struct wire_notify_retrieve_in notify_retrieve;
@@ -150,22 +154,47 @@ int wire_parse_reply_header(const void *msg, size_t len, uint64_t *unique, int *
 
 /*
  * Take apart the reply of len bytes to a request with this opcode, of at most limit bytes of tail (what was asked for).
- * in: the request's fixed part, where the form of the reply depends on it (GETXATTR, LISTXATTR: size 0 asks for the size).
+ * in: the request's fixed part, where the form of the reply depends on it (GETXATTR, LISTXATTR: size 0 asks for the size); NULL
+ * there means a size other than 0. A reply to INIT has one of its three lengths, or more, whatever the minor.
  * 0 or EPROTO; *why (may be NULL) as above. A reply that carries an error is well-formed: out->error.
  */
-int wire_parse_reply(const struct wire_proto *p, uint32_t opcode, const union wire_in *in, void *msg, size_t len, size_t limit,
-    struct wire_rep *out, const char **why);
+int wire_parse_reply(const struct wire_proto *p, uint32_t opcode, const union wire_in *in, void *msg, size_t len,
+    size_t limit, struct wire_rep *out, const char **why);
 
-/* How long the fixed part of this request or reply is in this minor. */
+union wire_note_out { /* the fixed part of any notification */
+	struct wire_notify_poll_wakeup_out poll;
+	struct wire_notify_inval_inode_out inval_inode;
+	struct wire_notify_inval_entry_out inval_entry;
+	struct wire_notify_store_out store;
+	struct wire_notify_retrieve_out retrieve;
+	struct wire_notify_delete_out del;
+	struct wire_notify_prune_out prune;
+};
+
+struct wire_note { /* a notification taken apart */
+	int code;  /* enum wire_notify_code */
+	union wire_note_out out;
+	const char *name; /* INVAL_ENTRY, DELETE: borrowed; of any content, not NUL-terminated */
+	size_t namelen;
+	const uint8_t *data; /* STORE, PRUNE: the tail (borrowed, of any alignment) */
+	size_t datalen;
+};
+
+/* Take apart the notification of len bytes (header included) at msg. 0, EPROTO (malformed) or ENOSYS (unknown code: code is filled). */
+int wire_parse_notify(const void *msg, size_t len, struct wire_note *out, const char **why);
+
+/* How long the fixed part of this request or reply is in this minor; 0 for an unknown opcode. */
 size_t wire_in_size(const struct wire_proto *p, uint32_t opcode);
 size_t wire_out_size(const struct wire_proto *p, uint32_t opcode);
 
 /*
- * Write the fixed part of a request or reply in this minor's layout. *len: its length. room must be at least
- * sizeof(union wire_in) or sizeof(union wire_out). 0 or EMSGSIZE.
+ * Write the fixed part of a request or reply in this minor's layout. *len: its length (0 for an unknown opcode). room must be at
+ * least sizeof(union wire_in) or sizeof(union wire_out). 0 or EMSGSIZE. A request INIT is as long as its own minor says.
  */
-int wire_encode_in(const struct wire_proto *p, uint32_t opcode, const union wire_in *in, void *buf, size_t room, size_t *len);
-int wire_encode_out(const struct wire_proto *p, uint32_t opcode, const union wire_out *out, void *buf, size_t room, size_t *len);
+int wire_encode_in(
+    const struct wire_proto *p, uint32_t opcode, const union wire_in *in, void *buf, size_t room, size_t *len);
+int wire_encode_out(
+    const struct wire_proto *p, uint32_t opcode, const union wire_out *out, void *buf, size_t room, size_t *len);
 
 /* ---- INIT ---- */
 
@@ -174,17 +203,20 @@ struct wire_init { /* either direction, all minors; what a message does not carr
 	uint32_t max_readahead; /* bytes */
 	uint64_t flags;         /* WIRE_INIT_*, flags2 in the upper half */
 	uint16_t max_background, congestion_threshold;
-	uint32_t max_write;     /* bytes */
-	uint32_t time_gran;     /* nanoseconds, 1 to 1,000,000,000 */
-	uint16_t max_pages;     /* pages of 4096 bytes, with WIRE_INIT_MAX_PAGES */
+	uint32_t max_write; /* bytes */
+	uint32_t time_gran; /* nanoseconds, 1 to 1,000,000,000 */
+	uint16_t max_pages; /* pages of 4096 bytes, with WIRE_INIT_MAX_PAGES */
 	uint16_t map_alignment;
 	uint32_t max_stack_depth;
 	uint16_t request_timeout;
 };
 
-/* The body of an INIT request offering i (16 bytes below 7.36, else 64). room at least 64. Returns its length. */
+/*
+ * The body of an INIT request offering i (16 bytes below 7.36, else 64). room at least 64. Returns its length. INIT_EXT is
+ * added when flags2 is used, and dropped with it where the minor does not have it. The same holds for the reply.
+ */
 size_t wire_init_request(const struct wire_init *i, void *buf, size_t room);
-/* Take apart the body of an INIT request. 0 or EPROTO. */
+/* Take apart the body of an INIT request; one longer than 64 bytes is cut there. 0 or EPROTO (too short for the minor it names). */
 int wire_parse_init_request(const void *body, size_t len, struct wire_init *out);
 /*
  * The body of an INIT reply i to a side that offered minor offered: 8 bytes below 7.5, 24 below 7.23, else 64. room at
@@ -194,7 +226,7 @@ size_t wire_init_reply(const struct wire_init *i, uint32_t offered, void *buf, s
 /*
  * Take apart the body of an INIT reply (8, 24 or 64 bytes; a longer one is cut at 64), with the defaults and bounds that
  * the kernel applies: below 7.5 max_write 4096; max_write at least 4096; without MAX_PAGES 32 pages; flags2 only with
- * INIT_EXT; time_gran 1 if 0. EPROTO, with *why, when major is not 7 or the length is impossible.
+ * INIT_EXT; time_gran 1 if 0 or above a second; a number whose flag is missing 0. EPROTO, with *why, when major is not 7 or the length is impossible.
  */
 int wire_parse_init_reply(const void *body, size_t len, struct wire_init *out, const char **why);
 
@@ -203,7 +235,7 @@ int wire_parse_init_reply(const void *body, size_t len, struct wire_init *out, c
 struct wire_direntry {
 	struct wire_entry_out *plus; /* in place, READDIRPLUS only, else NULL */
 	uint64_t ino, off;
-	uint32_t type; /* DT_* */
+	uint32_t type;    /* DT_* */
 	const char *name; /* borrowed; not NUL-terminated */
 	uint32_t namelen;
 };
@@ -213,10 +245,11 @@ struct wire_dir { /* a walk over the payload of READDIR or READDIRPLUS */
 	bool plus;
 };
 
+/* plus: data is aligned to 8 bytes, as it is behind the header of an aligned reply. */
 void wire_dir_init(struct wire_dir *d, void *data, size_t len, bool plus);
 /*
  * The next entry. 0; ENOENT at the end (also when less than a header is left, as the kernel ends there, or when the rest does not
- * hold the whole entry); EPROTO for a name that is empty, longer than 1024 bytes (the kernel's bound) or holds '/' or NUL.
+ * hold the whole entry with its padding); EPROTO for a name that is empty, longer than 1024 bytes (the kernel's bound) or holds '/' or NUL.
  */
 int wire_dir_next(struct wire_dir *d, struct wire_direntry *out);
 /* Append an entry to room bytes at buf + *len (for hosts and tests). 0, or ENOSPC when it does not fit. */
@@ -230,6 +263,7 @@ int wire_dir_put(void *buf, size_t room, size_t *len, const struct wire_direntry
  * Returns the length written.
  */
 size_t wire_print_request(const struct wire_proto *p, const void *msg, size_t len, char *buf, size_t room);
-size_t wire_print_reply(const struct wire_proto *p, uint32_t opcode, const void *msg, size_t len, char *buf, size_t room);
+size_t wire_print_reply(
+    const struct wire_proto *p, uint32_t opcode, const void *msg, size_t len, char *buf, size_t room);
 
 #endif

@@ -18,15 +18,14 @@ struct host_linux;
 struct host_linux_ops {
 	void (*ready)(void *arg); /* INIT done on both sides: operations are served */
 	void (*failed)(void *arg, int error, const char *why); /* INIT failed, one line (borrowed) */
-	void (*ended)(void *arg); /* the mount is gone (the kernel said ENODEV), DESTROY was exchanged, all operations ended */
+	void (*leaving)(void *arg); /* the kernel says the mount is gone: operations still at the daemon and DESTROY are awaited */
+	void (*ended)(void *arg); /* after that: DESTROY was exchanged and all operations have ended */
 };
 
 /* Serve the kernel's requests from fuse_fd (taken on success). 0 or errno. */
 int host_linux_new(struct loop *loop, int fuse_fd, struct vn_mount *mp, const struct host_linux_ops *ops, void *arg,
     struct host_linux **out);
 void host_linux_free(struct host_linux *h);
-/* For vn_mount_new(): pass host_linux_vn_ops with the host_linux as its argument (late: host_linux_new() comes after). */
-void host_linux_dead(struct host_linux *h, int error, const char *why);
 /* Operations running. */
 size_t host_linux_running(const struct host_linux *h);
 

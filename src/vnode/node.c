@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The node table: which nodeid of ours stands for which (nodeid, generation) of the daemon's, how often each side has looked it
+ * up, and under which name it was last seen. What a daemon says about a node is checked here before it is believed.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "vnode/priv.h"
+
+enum {
+	TRIM_MIN = 256, /* fewer nodes are not worth giving memory back for */
+	TRIM_PART = 4,  /* give back when this part of the peak is left */
+};
+
+/* ---- forgets ---- */
+
+void
+vn_forget_daemon(struct vn_mount *mp, uint64_t d_nodeid, uint64_t nlookup)
+{
+	if (mp->nforget == VN_FORGETS)
+		vn_flush_forgets(mp);
+	if (mp->nforget == 0)
+		loop_soon_arm(mp->soon);
+	mp->forget[mp->nforget++] = (struct wire_forget_one) { .nodeid = d_nodeid, .nlookup = nlookup };
+}
+
+/* ---- names ---- */
+
+static void
+name_clear(struct vn_mount *mp, struct vn_node *vp)
+{
+	if (vp->name == NULL)
+		return;
+	mp->name_bytes -= sizeof(*vp->name) + strlen(vp->name->name) + 1;
+	HASH_DELETE(hh_name, mp->by_name, vp);
+	free(vp->name);
+	vp->name = NULL;
+}
+
+static struct vn_node *
+name_find(const struct vn_mount *mp, const struct vn_name *key, size_t len)
+{
+	struct vn_node *vp;
+
+	HASH_FIND(hh_name, mp->by_name, key, (unsigned)(sizeof(*key) + len), vp);
+	return vp;
+}
+
+static struct vn_name *
+name_new(uint64_t parent, const char *name, size_t len)
+{
+	struct vn_name *key;
+
+	if ((key = malloc(sizeof(*key) + len + 1)) == NULL)
+		return NULL;
+	key->parent = parent;
+	memcpy(key->name, name, len);
+	key->name[len] = '\0';
+	return key;
+}
+
+/* Give vp this name (taken); whoever had it before has none now. Names serve what people see: lack of memory loses one. */
+static void
+name_set(struct vn_mount *mp, struct vn_node *vp, struct vn_name *key)
+{
+	size_t len = strlen(key->name);
+	struct vn_node *old;
+
+	if ((old = name_find(mp, key, len)) != NULL)
+		name_clear(mp, old);
+	name_clear(mp, vp);
+	HASH_ADD_KEYPTR(hh_name, mp->by_name, key, sizeof(*key) + len, vp);
+	if (vp->hh_name.tbl == NULL) {
+		free(key);
+		return;
+	}
+	vp->name = key;
+	mp->name_bytes += sizeof(*key) + len + 1;
+}
+
+static void
+name_seen(struct vn_mount *mp, struct vn_node *vp, const struct vn_node *dvp, const char *name, size_t len)
+{
+	struct vn_name *key;
+
+	if (vp == &mp->root)
+		return;
+	if (vp->name != NULL && vp->name->parent == dvp->nodeid && strlen(vp->name->name) == len &&
+	    memcmp(vp->name->name, name, len) == 0)
+		return;
+	if ((key = name_new(dvp->nodeid, name, len)) != NULL)
+		name_set(mp, vp, key);
+}
+
+void
+vn_name_removed(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len)
+{
+	struct vn_name *key;
+	struct vn_node *vp;
+
+	if ((key = name_new(dvp->nodeid, name, len)) == NULL)
+		return;
+	if ((vp = name_find(mp, key, len)) != NULL)
+		name_clear(mp, vp);
+	free(key);
+}
+
+void
+vn_name_moved(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct vn_node *newdvp,
+    const char *newname, size_t newlen, bool exchange)
+{
+	struct vn_name *from = name_new(dvp->nodeid, name, len);
+	struct vn_name *to = name_new(newdvp->nodeid, newname, newlen);
+	struct vn_node *vp, *other;
+
+	if (from == NULL || to == NULL) {
+		free(from);
+		free(to);
+		return;
+	}
+	vp = name_find(mp, from, len);
+	other = name_find(mp, to, newlen);
+	if (other != NULL)
+		name_clear(mp, other);
+	if (vp != NULL)
+		name_set(mp, vp, to);
+	else
+		free(to);
+	if (exchange && other != NULL)
+		name_set(mp, other, from);
+	else
+		free(from);
+}
+
+/* ---- nodes ---- */
+
+uint64_t
+vn_nodeid(const struct vn_node *vp)
+{
+	return vp->nodeid;
+}
+
+void
+vn_ref(struct vn_node *vp)
+{
+	vp->refs++;
+}
+
+/* Give memory back to the system when most nodes of a large table are gone. */
+static void
+trim(struct vn_mount *mp)
+{
+	struct vn_node *vp, *all = NULL, *named = NULL;
+	uint32_t pos = 0;
+
+	if (mp->nodes.count > mp->peak)
+		mp->peak = mp->nodes.count;
+	if (mp->peak < TRIM_MIN || mp->nodes.count > mp->peak / TRIM_PART)
+		return;
+	mp->peak = mp->nodes.count;
+	HASH_CLEAR(hh, mp->by_daemon); /* uthash's buckets only grow: add the nodes that are left to new tables */
+	HASH_CLEAR(hh_name, mp->by_name);
+	while ((vp = slots_next(&mp->nodes, &pos)) != NULL) {
+		if (vp->hashed) {
+			HASH_ADD(hh, all, d_nodeid, sizeof(vp->d_nodeid), vp);
+			vp->hashed = vp->hh.tbl != NULL;
+		}
+		if (vp->name != NULL) {
+			HASH_ADD_KEYPTR(hh_name, named, vp->name, sizeof(*vp->name) + strlen(vp->name->name), vp);
+			if (vp->hh_name.tbl == NULL) {
+				free(vp->name);
+				vp->name = NULL;
+			}
+		}
+	}
+	mp->by_daemon = all;
+	mp->by_name = named;
+	slots_trim(&mp->nodes);
+	(void)malloc_trim(0);
+}
+
+static void
+node_free(struct vn_mount *mp, struct vn_node *vp)
+{
+	name_clear(mp, vp);
+	if (vp->hashed)
+		HASH_DELETE(hh, mp->by_daemon, vp);
+	slots_del(&mp->nodes, vp->nodeid);
+	free(vp);
+}
+
+/* Forget and free vp when nobody counts on it any more. */
+static void
+node_drop(struct vn_mount *mp, struct vn_node *vp)
+{
+	if (vp == &mp->root || vp->refs != 0 || vp->nlookup != 0)
+		return;
+	log_debug(LOG_D_RECLAIM, "reclaim nodeid %llu (the daemon's %llu, nlookup %llu)", (unsigned long long)vp->nodeid,
+	    (unsigned long long)vp->d_nodeid, (unsigned long long)vp->d_nlookup);
+	if (vp->d_nlookup != 0)
+		vn_forget_daemon(mp, vp->d_nodeid, vp->d_nlookup);
+	node_free(mp, vp);
+	trim(mp);
+}
+
+int
+vn_get(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out)
+{
+	struct vn_node *vp = slots_get(&mp->nodes, nodeid);
+
+	if (vp == NULL)
+		return ESTALE;
+	if (vp->bad)
+		return EIO;
+	vp->refs++;
+	*out = vp;
+	return 0;
+}
+
+void
+vn_put(struct vn_mount *mp, struct vn_node *vp)
+{
+	if (vp == NULL)
+		return;
+	assert(vp->refs > 0);
+	vp->refs--;
+	node_drop(mp, vp);
+}
+
+void
+vop_forget(struct vn_mount *mp, uint64_t nodeid, uint64_t nlookup)
+{
+	struct vn_node *vp = slots_get(&mp->nodes, nodeid);
+
+	if (vp == NULL || vp == &mp->root)
+		return;
+	vp->nlookup -= nlookup < vp->nlookup ? nlookup : vp->nlookup;
+	node_drop(mp, vp);
+}
+
+void
+vn_mount_forget_all(struct vn_mount *mp)
+{
+	struct vn_node *vp;
+	uint32_t pos = 0;
+
+	while ((vp = slots_next(&mp->nodes, &pos)) != NULL) {
+		vp->nlookup = 0;
+		if (vp != &mp->root && vp->refs == 0) {
+			if (vp->d_nlookup != 0)
+				vn_forget_daemon(mp, vp->d_nodeid, vp->d_nlookup);
+			node_free(mp, vp);
+		}
+	}
+	trim(mp);
+	vn_flush_forgets(mp);
+}
+
+void
+vn_nodes_free(struct vn_mount *mp)
+{
+	struct vn_node *vp;
+	uint32_t pos = 0;
+
+	while ((vp = slots_next(&mp->nodes, &pos)) != NULL) {
+		if (vp != &mp->root)
+			node_free(mp, vp);
+	}
+	slots_free(&mp->nodes);
+}
+
+/* ---- what a daemon says of a node ---- */
+
+static bool
+valid_attr(const struct wire_attr *a)
+{
+	switch (a->mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFDIR:
+	case S_IFLNK:
+	case S_IFCHR:
+	case S_IFBLK:
+	case S_IFIFO:
+	case S_IFSOCK:
+		return a->size <= INT64_MAX;
+	default:
+		return false;
+	}
+}
+
+struct vop_timeout
+vn_timeout(uint64_t sec, uint32_t nsec)
+{
+	return (struct vop_timeout) { sec, nsec < 1000000000 ? nsec : 999999999 };
+}
+
+static void
+attr_copy(const struct wire_attr *a, struct vop_attr *out)
+{
+	*out = (struct vop_attr) {
+		.ino = a->ino,
+		.size = a->size,
+		.blocks = a->blocks,
+		.atime = a->atime,
+		.mtime = a->mtime,
+		.ctime = a->ctime,
+		.atimensec = a->atimensec,
+		.mtimensec = a->mtimensec,
+		.ctimensec = a->ctimensec,
+		.mode = a->mode,
+		.nlink = a->nlink,
+		.uid = a->uid,
+		.gid = a->gid,
+		.rdev = a->rdev,
+		.blksize = a->blksize,
+		.flags = a->flags,
+	};
+}
+
+int
+vn_attr(struct vn_node *vp, const struct wire_attr *a, struct vop_attr *out)
+{
+	uint16_t type = (uint16_t)(a->mode & S_IFMT);
+
+	if (!valid_attr(a) || (vp->type != 0 && vp->type != type)) {
+		vp->bad = true;
+		return EIO;
+	}
+	vp->type = type;
+	attr_copy(a, out);
+	return 0;
+}
+
+static struct vn_node *
+node_new(struct vn_mount *mp, uint64_t d_nodeid)
+{
+	struct vn_node *vp;
+
+	if ((vp = calloc(1, sizeof(*vp))) == NULL)
+		return NULL;
+	if (slots_add(&mp->nodes, vp, &vp->nodeid) != 0) {
+		free(vp);
+		return NULL;
+	}
+	vp->d_nodeid = d_nodeid;
+	HASH_ADD(hh, mp->by_daemon, d_nodeid, sizeof(vp->d_nodeid), vp);
+	if (vp->hh.tbl == NULL) {
+		slots_del(&mp->nodes, vp->nodeid);
+		free(vp);
+		return NULL;
+	}
+	vp->hashed = true;
+	return vp;
+}
+
+/*
+ * The node of (d_nodeid, generation, type), found or made. One that had the nodeid before under another generation or type
+ * is another file: it goes bad and only waits for its forgets, as in the kernel.
+ */
+static struct vn_node *
+node_find(struct vn_mount *mp, const struct wire_entry_out *e)
+{
+	uint16_t type = (uint16_t)(e->attr.mode & S_IFMT);
+	struct vn_node *vp;
+
+	HASH_FIND(hh, mp->by_daemon, &e->nodeid, sizeof(e->nodeid), vp);
+	if (vp != NULL && (vp->d_generation != e->generation || vp->type != type || vp->bad)) {
+		vp->bad = true;
+		HASH_DELETE(hh, mp->by_daemon, vp);
+		vp->hashed = false;
+		vp = NULL;
+	}
+	if (vp == NULL && (vp = node_new(mp, e->nodeid)) != NULL) {
+		vp->d_generation = e->generation;
+		vp->type = type;
+	}
+	return vp;
+}
+
+int
+vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct wire_entry_out *e,
+    uint16_t type, struct vop_entry *out)
+{
+	struct vn_node *vp;
+
+	if (e->nodeid == 0)
+		return EIO;
+	if (!valid_attr(&e->attr) || (type != 0 && (e->attr.mode & S_IFMT) != type))
+		return EIO;
+	if (e->nodeid == WIRE_ROOT_ID) {
+		/* Only "." and ".." can name the root, when a host asks for them (NFS export). */
+		if (name != NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+			return EIO;
+		vp = &mp->root;
+	} else {
+		if ((vp = node_find(mp, e)) == NULL) {
+			vn_forget_daemon(mp, e->nodeid, 1);
+			return ENOMEM;
+		}
+		vp->d_nlookup++;
+		vp->nlookup++;
+		if (name != NULL)
+			name_seen(mp, vp, dvp, name, len);
+	}
+	out->nodeid = vp->nodeid;
+	out->generation = e->generation;
+	out->entry_valid = vn_timeout(e->entry_valid, e->entry_valid_nsec);
+	out->attr_valid = vn_timeout(e->attr_valid, e->attr_valid_nsec);
+	attr_copy(&e->attr, &out->attr);
+	return 0;
+}
