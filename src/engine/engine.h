@@ -47,5 +47,7 @@ void engine_free(struct engine *e);
 /* Call the daemon dead now (ops->dead or ops->failed follows from the loop). why is copied. */
 void engine_kill(struct engine *e, const char *why);
 void engine_counts(const struct engine *e, struct engine_counts *out);
+/* PERFUSE_OPTIONS (may be NULL) as bits for engine_config.switches; unknown words are warned of in the log. */
+unsigned engine_switches(const char *options);
 
 #endif
