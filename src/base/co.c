@@ -124,9 +124,10 @@ __asm__(".pushsection .text\n"
 	".globl co_boot_\n"
 	".hidden co_boot_\n"
 	".type co_boot_, @function\n"
-	"co_boot_:\n"
 	".cfi_startproc\n"
 	".cfi_undefined %rip\n" /* nobody called this: a backtrace ends here */
+	"	nop\n"          /* unwinders look up the address before the one returned to */
+	"co_boot_:\n"
 	"	callq *%r12\n"
 	"	ud2\n"
 	".cfi_endproc\n"
@@ -208,9 +209,10 @@ __asm__(".pushsection .text\n"
 	".globl co_boot_\n"
 	".hidden co_boot_\n"
 	".type co_boot_, %function\n"
-	"co_boot_:\n"
 	".cfi_startproc\n"
 	".cfi_undefined x30\n" /* nobody called this: a backtrace ends here */
+	"	nop\n"         /* unwinders look up the address before the one returned to */
+	"co_boot_:\n"
 	"	blr x19\n"
 	"	brk #1\n"
 	".cfi_endproc\n"

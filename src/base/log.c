@@ -66,7 +66,7 @@ log_init(const char *ident, bool foreground)
 void
 log_role(const char *role)
 {
-	(void)snprintf(log_role_name, sizeof(log_role_name), "%s", role);
+	(void)snprintf(log_role_name, sizeof(log_role_name), "%.*s", (int)sizeof(log_role_name) - 1, role);
 }
 
 int

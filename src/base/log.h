@@ -27,11 +27,17 @@ enum {                        /* bits of log_diag, the seed's diagnostic types *
 
 extern unsigned log_diag; /* diagnostic types switched on */
 
-/* ident: the program's name (borrowed for ever). foreground: stderr, else syslog (facility daemon). */
+/*
+ * ident: the program's name (borrowed for ever). foreground: stderr, else syslog (facility daemon), which is opened now: parse
+ * the diagnostic types first, and give up the right to connect to it afterwards.
+ */
 void log_init(const char *ident, bool foreground);
 /* What this process is, put before each message, e.g. "engine /mnt". Copied. */
 void log_role(const char *role);
-/* Parse "fuse,dump,..." or "all" into bits added to log_diag. 0, or EINVAL with the offending word in *bad (points into types). */
+/*
+ * Parse "fuse,dump,..." into bits added to log_diag; "all" is all of them but "syslog". 0, or EINVAL with the offending word
+ * in *bad (points into types), and nothing added.
+ */
 int log_diag_parse(const char *types, const char **bad);
 
 void log_err(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -17,7 +17,7 @@ struct loop_timer;
 struct loop_signal;
 struct loop_soon;
 
-/* events: LOOP_READ, LOOP_WRITE or both; an error or hang-up on the descriptor is reported as both. */
+/* events: LOOP_READ, LOOP_WRITE or both; an error or hang-up on the descriptor is reported as all that is watched for. */
 typedef void loop_io_fn(void *arg, unsigned events);
 typedef void loop_fn(void *arg);
 
@@ -27,9 +27,12 @@ int loop_new(struct loop **out);
 void loop_free(struct loop *loop);
 /* Run until loop_stop(). */
 void loop_run(struct loop *loop);
-/* Handle what is ready now, without waiting (wait == 0), or wait for one round of events (wait != 0). For tests. */
+/*
+ * Handle what is ready now, without waiting (wait == 0), or wait for one round of events (wait != 0; an armed soon callback
+ * is one). For tests.
+ */
 void loop_once(struct loop *loop, int wait);
-/* Make loop_run() return once the running callback does. */
+/* Make loop_run() return once the running callback does, and those that were ready with it. */
 void loop_stop(struct loop *loop);
 
 /* Watch fd (borrowed) for events (may be 0: nothing yet). 0 or ENOMEM. */

@@ -36,12 +36,18 @@ enum {
 };
 #define RETRY_NS (5 * CLOCK_MSEC) /* after ENOBUFS, when no event will tell that memory is back */
 
+enum msg_kind {
+	MSG_CALL,      /* in a struct pending */
+	MSG_INTERRUPT, /* in the struct pending that it interrupts, and gone with it */
+	MSG_POST,      /* in a struct post: freed once sent */
+};
+
 struct msg { /* something to send */
 	TAILQ_ENTRY(msg) link;
 	struct iovec *iov; /* in its owner's memory */
 	int iovcnt;
+	enum msg_kind kind;
 	bool queued;
-	bool posted; /* a struct post: freed once sent */
 };
 TAILQ_HEAD(msgs, msg);
 
@@ -59,9 +65,17 @@ struct pending { /* a request with a waiter, on the waiter's stack */
 	struct chunk *reply; /* set by who wakes it, or NULL and error */
 	int error;
 	bool interrupted;
-	struct wire_in_header hdr;
-	uint8_t fixed[sizeof(union wire_in)];
-	struct iovec iov[2 + CONN_IOV_MAX];
+	struct { /* what is sent first, in one piece */
+		struct wire_in_header hdr;
+		uint8_t fixed[sizeof(union wire_in)];
+	} head;
+	struct iovec iov[1 + CONN_IOV_MAX];
+	struct msg intr; /* its INTERRUPT: one at a time, however often the daemon wants it again */
+	struct {
+		struct wire_in_header hdr;
+		struct wire_interrupt_in in;
+	} intr_body;
+	struct iovec intr_iov;
 	UT_hash_handle hh;
 };
 
@@ -259,16 +273,23 @@ conn_trim(struct conn *c)
 
 /* ---- waiters ---- */
 
+static void
+dequeue(struct conn *c, struct msg *m)
+{
+	if (!m->queued)
+		return;
+	TAILQ_REMOVE(&c->queue, m, link);
+	m->queued = false;
+	c->queued--;
+}
+
 /* Let a waiter go on, with a reply (given over) or an error. It is out of the table and the queue before it runs. */
 static void
 wake(struct conn *c, struct pending *p, struct chunk *reply, int error)
 {
 	HASH_DELETE(hh, c->table, p);
-	if (p->msg.queued) {
-		TAILQ_REMOVE(&c->queue, &p->msg, link);
-		p->msg.queued = false;
-		c->queued--;
-	}
+	dequeue(c, &p->msg);
+	dequeue(c, &p->intr);
 	p->reply = reply;
 	p->error = error;
 	co_wake(p->co);
@@ -284,15 +305,15 @@ conn_kill(struct conn *c, int error, const char *why)
 	c->dead = true;
 	c->why_error = error;
 	(void)strncpy(c->why, why, sizeof(c->why) - 1);
-	loop_io_set(c->io, 0);
+	if (c->io != NULL)
+		loop_io_set(c->io, 0);
 	loop_timer_stop(c->retry);
 	while (c->table != NULL)
 		wake(c, c->table, NULL, ENOTCONN);
-	while ((m = TAILQ_FIRST(&c->queue)) != NULL) {
-		TAILQ_REMOVE(&c->queue, m, link);
+	while ((m = TAILQ_FIRST(&c->queue)) != NULL) { /* what is left are posts */
+		dequeue(c, m);
 		free(m);
 	}
-	c->queued = 0;
 	loop_soon_arm(c->obituary);
 }
 
@@ -310,6 +331,8 @@ watch(struct conn *c)
 {
 	unsigned events = 0;
 
+	if (c->dead)
+		return;
 	if (!c->rx_starved)
 		events |= LOOP_READ;
 	if (!TAILQ_EMPTY(&c->queue) && !c->tx_starved)
@@ -332,17 +355,21 @@ print_out(const struct conn *c, const struct msg *m)
 {
 	uint8_t flat[512];
 	char line[512];
+	struct wire_in_header hdr;
 	size_t len = 0, total = 0;
 
 	for (int i = 0; i < m->iovcnt; i++) {
 		size_t n = m->iov[i].iov_len, room = sizeof(flat) - len;
 
+		if (n == 0)
+			continue; /* its address may be NULL */
 		memcpy(flat + len, m->iov[i].iov_base, n < room ? n : room);
 		len += n < room ? n : room;
 		total += n;
 	}
 	if (len < total) { /* the header must agree with what is printed */
-		log_debug(LOG_D_FUSE, "-> %s, %zu bytes", wire_opname(((struct wire_in_header *)(void *)flat)->opcode), total);
+		memcpy(&hdr, flat, sizeof(hdr));
+		log_debug(LOG_D_FUSE, "-> %s, %zu bytes", wire_opname(hdr.opcode), total);
 	} else {
 		(void)wire_print_request(&c->proto, flat, len, line, sizeof(line));
 		log_debug(LOG_D_FUSE, "-> %s", line);
@@ -412,14 +439,12 @@ flush_queue(struct conn *c)
 			lost(c, error);
 			return;
 		}
-		if (!m->posted && error != 0) {
+		if (error != 0 && m->kind == MSG_CALL) {
 			wake(c, (struct pending *)m, NULL, error);
 			continue;
 		}
-		TAILQ_REMOVE(&c->queue, m, link);
-		m->queued = false;
-		c->queued--;
-		if (m->posted)
+		dequeue(c, m);
+		if (m->kind == MSG_POST)
 			free(m);
 	}
 	watch(c);
@@ -450,13 +475,11 @@ prepare(struct conn *c, struct pending *p, const struct conn_call *call)
 	size_t fixed, total;
 	int error, n = 0;
 
-	error = wire_encode_in(&c->proto, call->opcode, &call->in, p->fixed, sizeof(p->fixed), &fixed);
+	error = wire_encode_in(&c->proto, call->opcode, &call->in, p->head.fixed, sizeof(p->head.fixed), &fixed);
 	if (error != 0)
 		return error;
-	total = sizeof(p->hdr) + fixed;
-	p->iov[n++] = (struct iovec) { &p->hdr, sizeof(p->hdr) };
-	if (fixed != 0)
-		p->iov[n++] = (struct iovec) { p->fixed, fixed };
+	total = sizeof(p->head.hdr) + fixed;
+	p->iov[n++] = (struct iovec) { &p->head, total };
 	for (int i = 0; i < call->iovcnt; i++) {
 		p->iov[n++] = call->iov[i];
 		total += call->iov[i].iov_len;
@@ -465,13 +488,13 @@ prepare(struct conn *c, struct pending *p, const struct conn_call *call)
 		return EMSGSIZE;
 	p->opcode = call->opcode;
 	p->unique = next_unique(c);
-	p->hdr.len = (uint32_t)total;
-	p->hdr.opcode = call->opcode;
-	p->hdr.unique = p->unique;
-	p->hdr.nodeid = call->nodeid;
-	p->hdr.uid = call->uid;
-	p->hdr.gid = call->gid;
-	p->hdr.pid = call->pid;
+	p->head.hdr.len = (uint32_t)total;
+	p->head.hdr.opcode = call->opcode;
+	p->head.hdr.unique = p->unique;
+	p->head.hdr.nodeid = call->nodeid;
+	p->head.hdr.uid = call->uid;
+	p->head.hdr.gid = call->gid;
+	p->head.hdr.pid = call->pid;
 	p->msg.iov = p->iov;
 	p->msg.iovcnt = n;
 	return 0;
@@ -498,6 +521,21 @@ exchange(struct conn *c, struct pending *p)
 	return p->error;
 }
 
+/* The same over the transport, which has its own way of waiting. */
+static int
+exchange_by_transport(struct conn *c, struct pending *p)
+{
+	int error = c->transport.xchg(c->transport.arg, p->iov, p->msg.iovcnt, &p->reply);
+
+	if (error == ENOTCONN) {
+		lost(c, error);
+	} else if (error == 0 && c->dead) { /* ended meanwhile: nothing is believed any more */
+		chunk_unref(p->reply);
+		return ENOTCONN;
+	}
+	return error;
+}
+
 int
 conn_call(struct conn *c, struct conn_call *call)
 {
@@ -510,20 +548,22 @@ conn_call(struct conn *c, struct conn_call *call)
 	if (c->dead)
 		return ENOTCONN;
 	memset(&p.msg, 0, sizeof(p.msg));
-	memset(&p.hdr, 0, sizeof(p.hdr));
+	memset(&p.intr, 0, sizeof(p.intr));
+	memset(&p.head.hdr, 0, sizeof(p.head.hdr));
 	p.reply = NULL;
 	p.error = 0;
 	p.interrupted = false;
 	if ((error = prepare(c, &p, call)) != 0)
 		return error;
-	if (c->transport.xchg != NULL)
-		error = c->transport.xchg(c->transport.arg, p.iov, p.msg.iovcnt, &p.reply);
-	else
-		error = exchange(c, &p);
+	error = c->transport.xchg != NULL ? exchange_by_transport(c, &p) : exchange(c, &p);
 	if (error != 0)
 		return error;
 	error = wire_parse_reply(
 	    &c->proto, call->opcode, &call->in, p.reply->data, p.reply->len, call->limit, &call->rep, &why);
+	if (error == 0 && call->rep.unique != p.unique) { /* over a transport: the table has seen to it otherwise */
+		why = "it answers another request";
+		error = EPROTO;
+	}
 	if (error != 0) {
 		chunk_unref(p.reply);
 		(void)snprintf(line, sizeof(line), "the daemon's reply to %s is malformed: %s", wire_opname(call->opcode), why);
@@ -541,9 +581,8 @@ conn_done(struct conn_call *call)
 	call->chunk = NULL;
 }
 
-/* Send a message nobody waits for, under this unique. */
-static int
-post(struct conn *c, uint32_t opcode, uint64_t unique, uint64_t nodeid, const void *body, size_t len)
+int
+conn_post(struct conn *c, uint32_t opcode, uint64_t nodeid, const void *body, size_t len)
 {
 	struct wire_in_header hdr = { 0 };
 	struct post *m;
@@ -557,40 +596,44 @@ post(struct conn *c, uint32_t opcode, uint64_t unique, uint64_t nodeid, const vo
 		return ENOMEM;
 	hdr.len = (uint32_t)(sizeof(hdr) + len);
 	hdr.opcode = opcode;
-	hdr.unique = unique;
+	hdr.unique = next_unique(c);
 	hdr.nodeid = nodeid;
 	memcpy(m->data, &hdr, sizeof(hdr));
 	if (len != 0)
 		memcpy(m->data + sizeof(hdr), body, len);
 	m->iov = (struct iovec) { m->data, sizeof(hdr) + len };
-	m->msg = (struct msg) { .iov = &m->iov, .iovcnt = 1, .posted = true };
+	m->msg = (struct msg) { .iov = &m->iov, .iovcnt = 1, .kind = MSG_POST };
 	if (c->transport.xchg != NULL)
 		error = c->transport.xchg(c->transport.arg, &m->iov, 1, NULL);
 	else
 		error = send_or_queue(c, &m->msg);
 	if (!m->msg.queued)
 		free(m);
-	if (error == 0 || error == EMSGSIZE || error == ENOMEM)
+	if (error == 0 || error == EMSGSIZE || (c->transport.xchg != NULL && error != ENOTCONN))
 		return error;
 	lost(c, error);
 	return ENOTCONN;
 }
 
-int
-conn_post(struct conn *c, uint32_t opcode, uint64_t nodeid, const void *body, size_t len)
-{
-	return post(c, opcode, next_unique(c), nodeid, body, len);
-}
-
 /* ---- interrupts ---- */
 
+/* The INTERRUPT lives in the call that it is about: a daemon that asks for it again and again cannot fill the queue. */
 static void
-send_interrupt(struct conn *c, const struct pending *p)
+send_interrupt(struct conn *c, struct pending *p)
 {
-	struct wire_interrupt_in in = { .unique = p->unique };
+	int error;
 
-	/* Lost for want of memory, the interrupted call still ends with its reply. */
-	(void)post(c, WIRE_INTERRUPT, p->unique | 1, 0, &in, sizeof(in));
+	if (p->intr.queued)
+		return;
+	memset(&p->intr_body, 0, sizeof(p->intr_body));
+	p->intr_body.hdr.len = sizeof(p->intr_body);
+	p->intr_body.hdr.opcode = WIRE_INTERRUPT;
+	p->intr_body.hdr.unique = p->unique | 1;
+	p->intr_body.in.unique = p->unique;
+	p->intr_iov = (struct iovec) { &p->intr_body, sizeof(p->intr_body) };
+	p->intr = (struct msg) { .iov = &p->intr_iov, .iovcnt = 1, .kind = MSG_INTERRUPT };
+	if ((error = send_or_queue(c, &p->intr)) != 0 && error != EMSGSIZE)
+		lost(c, error);
 }
 
 void
@@ -683,8 +726,6 @@ dispatch(struct conn *c)
 static bool
 receive(struct conn *c)
 {
-	struct iovec iov;
-	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
 	ssize_t n;
 
 	if (c->rx != NULL && c->rx->refs > 1) { /* somebody keeps the last one */
@@ -696,8 +737,8 @@ receive(struct conn *c)
 		watch(c);
 		return false;
 	}
-	iov = (struct iovec) { c->rx->data, c->rx->cap };
-	n = recvmsg(c->sock, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	/* MSG_TRUNC: the packet's real length is returned. Descriptors that came with it are dropped by the kernel. */
+	n = recv(c->sock, c->rx->data, c->rx->cap, MSG_DONTWAIT | MSG_TRUNC);
 	if (n < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			lost(c, errno);
@@ -707,7 +748,7 @@ receive(struct conn *c)
 		conn_kill(c, ENOTCONN, "the daemon has closed its connection");
 		return false;
 	}
-	if (mh.msg_flags & MSG_TRUNC) {
+	if ((size_t)n > c->rx->cap) {
 		malformed(c, "longer than any reply may be");
 		return false;
 	}

@@ -29,7 +29,8 @@ enum {
 struct conn_transport {
 	/*
 	 * Send the message in iov[0..n); when reply is not NULL wait for the answer and give it as a new chunk (header
-	 * included). May park the coroutine. 0 or errno (the message did not get through).
+	 * included), which may park the coroutine; else do not wait. 0; ENOTCONN, which ends the connection; or any
+	 * other errno: this message did not get through.
 	 */
 	int (*xchg)(void *arg, const struct iovec *iov, int n, struct chunk **reply);
 	/* A unique that was not given before. */
@@ -79,14 +80,14 @@ size_t conn_max_in(const struct conn *conn);
 /*
  * Send a request and park until its reply is here. 0: a reply came, which may carry an error of the daemon (call->rep.error),
  * conn_done() is due. Else nothing is due: ENOTCONN (the daemon is gone, or its reply was malformed and the connection has been
- * ended), EINTR (conn_interrupt() before it was sent), EMSGSIZE (larger than conn_max_out()), ENOMEM.
+ * ended), EINTR (conn_interrupt() before it was sent), EMSGSIZE (larger than conn_max_out()), ENOMEM, or a transport's own.
  */
 int conn_call(struct conn *conn, struct conn_call *call);
 /* Let go of a call's reply. May be called for a call that failed. */
 void conn_done(struct conn_call *call);
 /*
  * Send a request that has no reply (FORGET, BATCH_FORGET), or whose reply nobody waits for (its errors are dropped). The body
- * is copied. Never parks. 0 or ENOTCONN, ENOMEM, EMSGSIZE.
+ * is copied. Never parks. 0 or ENOTCONN, ENOMEM, EMSGSIZE, or a transport's own.
  */
 int conn_post(struct conn *conn, uint32_t opcode, uint64_t nodeid, const void *body, size_t len);
 /*

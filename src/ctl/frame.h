@@ -24,17 +24,17 @@
 #define FRAME_MAGIC "noFuseRq" /* the seed's, 8 bytes and a NUL */
 
 enum {
-	FRAME_MAX = 64 * 1024,      /* bytes in a whole frame */
-	FRAME_ANSWER_MAX = 1024,    /* bytes in a whole answer */
-	FRAME_DATA_MAX = 4096 * 4,  /* bytes of mount data */
+	FRAME_MAX = 64 * 1024,     /* bytes in a whole frame */
+	FRAME_ANSWER_MAX = 1024,   /* bytes in a whole answer */
+	FRAME_DATA_MAX = 4096 * 4, /* bytes of mount data */
 };
 
-struct frame_mount { /* all integers in the machine's byte order */
-	uint32_t len;  /* of the whole frame, this struct included */
-	int32_t error; /* 0 */
-	uint64_t unique; /* UINT64_MAX */
+struct frame_mount {                         /* all integers in the machine's byte order */
+	uint32_t len;                        /* of the whole frame, this struct included */
+	int32_t error;                       /* 0 */
+	uint64_t unique;                     /* UINT64_MAX */
 	char magic[sizeof(FRAME_MAGIC) + 7]; /* FRAME_MAGIC, padded with NULs to 16 */
-	uint32_t source_len; /* with the NUL; 0: absent */
+	uint32_t source_len;                 /* with the NUL; 0: absent */
 	uint32_t target_len;
 	uint32_t filesystemtype_len;
 	uint32_t mountflags; /* MS_* of mount(2) */
@@ -55,19 +55,18 @@ enum frame_code {
 	FRAME_ENDED = 4,   /* it was served and is unmounted now */
 };
 
-struct frame_answer {
-	uint32_t len; /* of the whole answer */
-	int32_t error; /* 0 or a positive errno */
+struct frame_answer {    /* text with its NUL follows */
+	uint32_t len;    /* of the whole answer */
+	int32_t error;   /* 0 or a positive errno */
 	uint64_t unique; /* UINT64_MAX */
-	uint32_t code; /* enum frame_code */
-	uint32_t pid;  /* of the engine process */
-	/* text with its NUL follows */
+	uint32_t code;   /* enum frame_code */
+	uint32_t pid;    /* of the engine process */
 };
 
-struct frame_request { /* client to engine, on a control connection */
-	uint32_t len; /* sizeof(struct frame_request) */
-	uint32_t code; /* enum frame_request_code */
-	uint32_t flags; /* FRAME_UNMOUNT: MNT_* of umount2(2) that are honoured (MNT_DETACH) */
+struct frame_request {     /* client to engine, on a control connection */
+	uint32_t len;      /* sizeof(struct frame_request) */
+	uint32_t code;     /* enum frame_request_code */
+	uint32_t flags;    /* FRAME_UNMOUNT: MNT_* of umount2(2) that are honoured (MNT_DETACH) */
 	uint32_t reserved; /* 0 */
 };
 
@@ -80,7 +79,8 @@ struct frame_strings { /* the strings of a frame, borrowed from it; NULL where a
 };
 
 /* Build a frame into newly allocated memory (the caller's to free). 0, ENOMEM, or EMSGSIZE when it would exceed FRAME_MAX. */
-int frame_build(const struct frame_strings *s, uint32_t mountflags, uint32_t sndbuf, uint32_t flags, void **out, size_t *len);
+int frame_build(
+    const struct frame_strings *s, uint32_t mountflags, uint32_t sndbuf, uint32_t flags, void **out, size_t *len);
 /*
  * Take a frame apart. 0, or EPROTO with *why: what was wrong with it, one short phrase (static). Checked: size, magic, lengths
  * that add up exactly, a NUL at each string's end and nowhere before, target present.

@@ -9,6 +9,7 @@
 #ifndef CTL_RUNDIR_H
 #define CTL_RUNDIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,5 +22,7 @@ int rundir_socket(uid_t uid, char **out);
  * somebody else, is a symbolic link or is writable by others. 0 or errno.
  */
 int rundir_make(uid_t uid, char **out);
+/* Whether dir is there and would not be refused: what listens in it was put there by uid. */
+bool rundir_trusted(const char *dir, uid_t uid);
 
 #endif

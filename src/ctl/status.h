@@ -8,6 +8,9 @@
  *              "nodes": ..., "files": ..., "waiting": ...}
  *   request   {"op": "unmount", "lazy": bool}
  *   answer    {"ok": true} or {"ok": false, "errno": N, "error": "one line"}
+ *
+ * JSON is UTF-8 and a path is any bytes: in texts, a backslash and each byte that is not part of valid UTF-8 stand as a backslash and
+ * three octal digits. Both ends do this here; nobody else sees it.
  */
 #ifndef CTL_STATUS_H
 #define CTL_STATUS_H
@@ -30,13 +33,17 @@ struct status_request {
 	bool lazy;
 };
 
-/* Texts are newly allocated. 0, ENOMEM or EPROTO (with *why, static, where given). */
+/*
+ * Texts are newly allocated. 0, ENOMEM or EPROTO (with *why, static, where given); building: EMSGSIZE when it would exceed STATUS_MAX.
+ * In a struct status to build from, texts may be NULL ("") but state is one of the three; no number is negative (daemon_pid 0:
+ * not known); else EPROTO.
+ */
 int status_build_request(const struct status_request *r, char **out);
 int status_parse_request(const char *text, size_t len, struct status_request *r, const char **why);
 int status_build_answer(const struct status *s, char **out);
 int status_parse_answer(const char *text, size_t len, struct status *s);
-int status_build_result(int error, const char *text, char **out); /* error 0: ok */
-int status_parse_result(const char *text, size_t len, int *error, char **message);
+int status_build_result(int error, const char *text, char **out);                  /* error 0: ok */
+int status_parse_result(const char *text, size_t len, int *error, char **message); /* message: NULL when ok */
 void status_free(struct status *s);
 
 #endif

@@ -150,14 +150,35 @@ vop_getxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *v
 	return xattr_get(mp, &c, size, need, out);
 }
 
+/* Names that are not empty, each with its NUL. */
+static bool
+valid_xattr_list(const char *list, size_t len)
+{
+	while (len > 0) {
+		size_t n = strnlen(list, len);
+
+		if (n == 0 || n == len)
+			return false;
+		list += n + 1;
+		len -= n + 1;
+	}
+	return true;
+}
+
 int
 vop_listxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t size, uint32_t *need,
     struct vop_data *out)
 {
 	struct conn_call c;
+	int error;
 
 	vn_call_init(&c, WIRE_LISTXATTR, vp, cred);
-	return xattr_get(mp, &c, size, need, out);
+	if ((error = xattr_get(mp, &c, size, need, out)) != 0)
+		return error;
+	if (valid_xattr_list((const char *)out->p, out->len))
+		return 0;
+	vop_data_done(out);
+	return EIO;
 }
 
 int

@@ -31,9 +31,7 @@ plus_entry(struct vn_mount *mp, const struct vn_node *dvp, const struct wire_dir
 	memcpy(name, e->name, e->namelen);
 	name[e->namelen] = '\0';
 	if (vn_entry(mp, dvp, name, e->namelen, &plus, 0, &entry) == 0)
-		e->plus->nodeid = entry.nodeid;
-	else /* the name is shown, without attributes */
-		vn_forget_daemon(mp, plus.nodeid, 1);
+		e->plus->nodeid = entry.nodeid; /* else the name is shown, without attributes */
 }
 
 void

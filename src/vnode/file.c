@@ -12,16 +12,15 @@
 #include "base/log.h"
 #include "vnode/priv.h"
 
-
 /* ---- the table ---- */
 
 /* Tell the daemon, from where nobody can wait, that a handle which it gave out is not used. */
 static void
-release_unused(struct vn_mount *mp, const struct vn_node *vp, uint64_t fh, bool dir)
+release_unused(struct vn_mount *mp, uint64_t d_nodeid, uint64_t fh, bool dir)
 {
 	struct wire_release_in in = { .fh = fh };
 
-	(void)conn_post(mp->conn, dir ? WIRE_RELEASEDIR : WIRE_RELEASE, vp->d_nodeid, &in, sizeof(in));
+	(void)conn_post(mp->conn, dir ? WIRE_RELEASEDIR : WIRE_RELEASE, d_nodeid, &in, sizeof(in));
 }
 
 int
@@ -32,7 +31,7 @@ vn_file_new(struct vn_mount *mp, struct vn_node *vp, uint64_t fh, bool dir, bool
 	if ((fp = calloc(1, sizeof(*fp))) == NULL || slots_add(&mp->files, fp, &fp->id) != 0) {
 		free(fp);
 		if (!handleless)
-			release_unused(mp, vp, fh, dir);
+			release_unused(mp, vp->d_nodeid, fh, dir);
 		return ENOMEM;
 	}
 	vn_ref(vp);
@@ -66,7 +65,7 @@ vn_file_get(struct vn_mount *mp, uint64_t id, const struct vn_node *vp)
 {
 	struct vn_file *fp = slots_get(&mp->files, id);
 
-	return fp != NULL && fp->node == vp ? fp : NULL;
+	return fp != NULL && (vp == NULL || fp->node == vp) ? fp : NULL;
 }
 
 uint64_t
@@ -150,6 +149,8 @@ vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
     uint32_t flags, uint32_t mode, uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file,
     uint32_t *open_flags)
 {
+	const struct wire_open_out *open;
+	const struct wire_entry_out *e;
 	struct conn_call c;
 	struct vn_node *vp;
 	int error;
@@ -165,11 +166,14 @@ vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 		return mknod_and_open(mp, cred, dvp, name, len, flags, mode, umask, open_in_flags, out, file, open_flags);
 	if (error != 0)
 		return error;
-	error = vn_entry(mp, dvp, name, len, &c.rep.out.create.entry, S_IFREG, out);
-	if (error == 0 && (error = vn_get(mp, out->nodeid, &vp)) == 0) {
-		*open_flags = c.rep.out.create.open.open_flags;
-		error = vn_file_new(mp, vp, c.rep.out.create.open.fh, false, false, file);
-		if (error != 0)
+	e = &c.rep.out.create.entry;
+	open = &c.rep.out.create.open;
+	if ((error = vn_entry(mp, dvp, name, len, e, S_IFREG, out)) != 0) {
+		if (e->nodeid != 0)
+			release_unused(mp, e->nodeid, open->fh, false);
+	} else if ((error = vn_get(mp, out->nodeid, &vp)) == 0) {
+		*open_flags = open->open_flags;
+		if ((error = vn_file_new(mp, vp, open->fh, false, false, file)) != 0)
 			vop_forget(mp, out->nodeid, 1);
 		vn_put(mp, vp);
 	}
@@ -276,8 +280,12 @@ vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file *fi
 		c.in.release.lock_owner = lock_owner;
 		vn_ref(vp);
 		vn_file_free(mp, file);
-		if ((error = vn_call(mp, &c)) == 0)
+		if ((error = conn_call(mp->conn, &c)) == 0) {
+			error = c.rep.error;
 			conn_done(&c);
+		} else if (error == EINTR) { /* taken out of the queue, but the daemon is to hear of it all the same */
+			(void)conn_post(mp->conn, c.opcode, c.nodeid, &c.in.release, sizeof(c.in.release));
+		}
 		vn_put(mp, vp);
 	} else {
 		vn_file_free(mp, file);
@@ -289,6 +297,6 @@ void
 vop_release_unused(struct vn_mount *mp, struct vn_file *file)
 {
 	if (!file->handleless)
-		release_unused(mp, file->node, file->fh, file->dir);
+		release_unused(mp, file->node->d_nodeid, file->fh, file->dir);
 	vn_file_free(mp, file);
 }

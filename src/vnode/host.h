@@ -30,7 +30,7 @@ int vn_mount_new(struct loop *loop, struct conn *conn, struct vn_mount **out);
 void vn_mount_free(struct vn_mount *mp);
 /*
  * Exchange INIT with the daemon (in a coroutine). want: what the host carries; got: what was agreed (flags are a subset of
- * want's). 0, or EPROTO or ENOTCONN with one line in *why (static or valid as long as mp).
+ * want's). 0; EPROTO (its answer cannot be used), ENOTCONN, or ENOMEM, with one line in *why (static or valid as long as mp).
  */
 int vn_mount_init(struct vn_mount *mp, const struct host_init *want, struct host_init *got, const char **why);
 /* Send DESTROY and wait for its reply (in a coroutine). 0 or ENOTCONN. A daemon without DESTROY is fine. */

@@ -17,6 +17,7 @@ enum {
 	MAX_WRITE_MIN = 4096,
 	PAGES_DEFAULT = 32, /* of a daemon without MAX_PAGES */
 	BATCH_SINCE = 16,   /* minor that has BATCH_FORGET */
+	EXT_SINCE = 36,     /* minor that has flags2 in INIT */
 };
 
 /*
@@ -202,20 +203,23 @@ vn_mount_init(struct vn_mount *mp, const struct host_init *want, struct host_ini
 
 	offer.minor = min32(want->minor, WIRE_MINOR_MAX);
 	offer.flags = want->flags & CARRIED;
+	if (offer.minor < EXT_SINCE)
+		offer.flags &= UINT32_MAX & ~WIRE_INIT_EXT;
 	offer.max_readahead = want->max_readahead;
 	proto.minor = offer.minor;
 	conn_set_proto(mp->conn, &proto);
 	vn_call_init(&c, WIRE_INIT, NULL, &nobody_in_particular);
-	c.in.init.major = offer.major;
-	c.in.init.minor = offer.minor;
-	c.in.init.max_readahead = offer.max_readahead;
-	c.in.init.flags = (uint32_t)offer.flags;
-	c.in.init.flags2 = (uint32_t)(offer.flags >> 32);
-	c.limit = PAGE;
-	if ((error = vn_call(mp, &c)) != 0) {
+	(void)wire_init_request(&offer, &c.in.init, sizeof(c.in.init));
+	if ((error = conn_call(mp->conn, &c)) != 0) {
 		(void)snprintf(mp->why, sizeof(mp->why), "the daemon did not answer INIT: %s", strerror(error));
 		*why = mp->why;
 		return error;
+	}
+	if (c.rep.error != 0) {
+		(void)snprintf(mp->why, sizeof(mp->why), "the daemon refused INIT: %s", strerror(c.rep.error));
+		*why = mp->why;
+		conn_done(&c);
+		return EPROTO;
 	}
 	error = wire_parse_init_reply(c.chunk->data + sizeof(struct wire_out_header),
 	    c.chunk->len - sizeof(struct wire_out_header), &answer, &what);

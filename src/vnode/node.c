@@ -32,12 +32,18 @@ vn_forget_daemon(struct vn_mount *mp, uint64_t d_nodeid, uint64_t nlookup)
 
 /* ---- names ---- */
 
+static size_t
+name_size(const struct vn_name *key)
+{
+	return sizeof(*key) + strlen(key->name) + 1;
+}
+
 static void
 name_clear(struct vn_mount *mp, struct vn_node *vp)
 {
 	if (vp->name == NULL)
 		return;
-	mp->name_bytes -= sizeof(*vp->name) + strlen(vp->name->name) + 1;
+	mp->name_bytes -= name_size(vp->name);
 	HASH_DELETE(hh_name, mp->by_name, vp);
 	free(vp->name);
 	vp->name = NULL;
@@ -81,7 +87,7 @@ name_set(struct vn_mount *mp, struct vn_node *vp, struct vn_name *key)
 		return;
 	}
 	vp->name = key;
-	mp->name_bytes += sizeof(*key) + len + 1;
+	mp->name_bytes += name_size(key);
 }
 
 static void
@@ -89,8 +95,6 @@ name_seen(struct vn_mount *mp, struct vn_node *vp, const struct vn_node *dvp, co
 {
 	struct vn_name *key;
 
-	if (vp == &mp->root)
-		return;
 	if (vp->name != NULL && vp->name->parent == dvp->nodeid && strlen(vp->name->name) == len &&
 	    memcmp(vp->name->name, name, len) == 0)
 		return;
@@ -174,6 +178,7 @@ trim(struct vn_mount *mp)
 		if (vp->name != NULL) {
 			HASH_ADD_KEYPTR(hh_name, named, vp->name, sizeof(*vp->name) + strlen(vp->name->name), vp);
 			if (vp->hh_name.tbl == NULL) {
+				mp->name_bytes -= name_size(vp->name);
 				free(vp->name);
 				vp->name = NULL;
 			}
@@ -195,6 +200,17 @@ node_free(struct vn_mount *mp, struct vn_node *vp)
 	free(vp);
 }
 
+/* Free vp and let the daemon forget it: in this order, because sending may end the connection, and its waiters then run. */
+static void
+node_forget(struct vn_mount *mp, struct vn_node *vp)
+{
+	uint64_t d_nodeid = vp->d_nodeid, d_nlookup = vp->d_nlookup;
+
+	node_free(mp, vp);
+	if (d_nlookup != 0)
+		vn_forget_daemon(mp, d_nodeid, d_nlookup);
+}
+
 /* Forget and free vp when nobody counts on it any more. */
 static void
 node_drop(struct vn_mount *mp, struct vn_node *vp)
@@ -203,9 +219,7 @@ node_drop(struct vn_mount *mp, struct vn_node *vp)
 		return;
 	log_debug(LOG_D_RECLAIM, "reclaim nodeid %llu (the daemon's %llu, nlookup %llu)", (unsigned long long)vp->nodeid,
 	    (unsigned long long)vp->d_nodeid, (unsigned long long)vp->d_nlookup);
-	if (vp->d_nlookup != 0)
-		vn_forget_daemon(mp, vp->d_nodeid, vp->d_nlookup);
-	node_free(mp, vp);
+	node_forget(mp, vp);
 	trim(mp);
 }
 
@@ -252,11 +266,8 @@ vn_mount_forget_all(struct vn_mount *mp)
 
 	while ((vp = slots_next(&mp->nodes, &pos)) != NULL) {
 		vp->nlookup = 0;
-		if (vp != &mp->root && vp->refs == 0) {
-			if (vp->d_nlookup != 0)
-				vn_forget_daemon(mp, vp->d_nodeid, vp->d_nlookup);
-			node_free(mp, vp);
-		}
+		if (vp != &mp->root && vp->refs == 0)
+			node_forget(mp, vp);
 	}
 	trim(mp);
 	vn_flush_forgets(mp);
@@ -383,26 +394,39 @@ node_find(struct vn_mount *mp, const struct wire_entry_out *e)
 	return vp;
 }
 
+/* An entry that names the root, whose lookups nobody counts: only "." and ".." can, when a host asks for them (NFS export). */
+static int
+root_entry(struct vn_mount *mp, const char *name, const struct wire_entry_out *e, struct vn_node **out)
+{
+	uint16_t type = (uint16_t)(e->attr.mode & S_IFMT);
+
+	if (name != NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+		return EIO;
+	if (mp->root.type != 0 && mp->root.type != type)
+		return EIO;
+	*out = &mp->root;
+	return 0;
+}
+
 int
 vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct wire_entry_out *e,
     uint16_t type, struct vop_entry *out)
 {
-	struct vn_node *vp;
+	struct vn_node *vp = NULL;
+	int error = 0;
 
-	if (e->nodeid == 0)
-		return EIO;
-	if (!valid_attr(&e->attr) || (type != 0 && (e->attr.mode & S_IFMT) != type))
-		return EIO;
-	if (e->nodeid == WIRE_ROOT_ID) {
-		/* Only "." and ".." can name the root, when a host asks for them (NFS export). */
-		if (name != NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
-			return EIO;
-		vp = &mp->root;
-	} else {
-		if ((vp = node_find(mp, e)) == NULL) {
+	if (e->nodeid == 0 || !valid_attr(&e->attr) || (type != 0 && (e->attr.mode & S_IFMT) != type))
+		error = EIO;
+	else if (e->nodeid == WIRE_ROOT_ID)
+		error = root_entry(mp, name, e, &vp);
+	else if ((vp = node_find(mp, e)) == NULL)
+		error = ENOMEM;
+	if (error != 0) {
+		if (e->nodeid != 0 && e->nodeid != WIRE_ROOT_ID)
 			vn_forget_daemon(mp, e->nodeid, 1);
-			return ENOMEM;
-		}
+		return error;
+	}
+	if (vp != &mp->root) {
 		vp->d_nlookup++;
 		vp->nlookup++;
 		if (name != NULL)

@@ -95,7 +95,8 @@ void vn_call_data(struct conn_call *c, struct vop_data *out);
 void vn_ref(struct vn_node *vp);
 /*
  * Believe an entry that the daemon returned for a name in dvp, or refuse it: a node is found or made, its lookups are
- * counted for both sides, its name is set, and out is filled. EIO: it cannot be (bad type or size, the root's nodeid, nodeid 0).
+ * counted for both sides, its name is set, and out is filled. EIO: it cannot be (bad type or size, the root's nodeid, nodeid 0);
+ * ENOMEM. The daemon's lookup of what is refused is given back.
  * type: S_IFMT bits it must have, 0: any. name NULL: leave the name.
  */
 int vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct wire_entry_out *e,

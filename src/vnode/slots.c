@@ -10,6 +10,7 @@
 #include "vnode/slots.h"
 
 enum { SLOTS_MIN = 64 };
+#define USED_UP UINT32_MAX /* uses of a place that is not used again: its ids would repeat */
 
 struct slot {
 	void *obj; /* NULL: free */
@@ -85,9 +86,11 @@ slots_del(struct slots *s, uint64_t id)
 		return;
 	s->slot[i].obj = NULL;
 	s->slot[i].uses++;
+	s->count--;
+	if (s->slot[i].uses == USED_UP)
+		return;
 	s->slot[i].next = s->free;
 	s->free = i;
-	s->count--;
 }
 
 void *
@@ -113,7 +116,7 @@ slots_trim(struct slots *s)
 {
 	uint32_t last = s->used;
 
-	while (last > 0 && s->slot[last].obj == NULL) {
+	while (last > 0 && s->slot[last].obj == NULL && s->slot[last].uses != USED_UP) {
 		if (s->slot[last].uses > s->cut_uses)
 			s->cut_uses = s->slot[last].uses;
 		last--;
@@ -123,7 +126,7 @@ slots_trim(struct slots *s)
 	s->used = last;
 	s->free = 0;
 	for (uint32_t i = last; i > 0; i--) {
-		if (s->slot[i].obj == NULL) {
+		if (s->slot[i].obj == NULL && s->slot[i].uses != USED_UP) {
 			s->slot[i].next = s->free;
 			s->free = i;
 		}

@@ -107,12 +107,15 @@ struct vop_io { /* the arguments that READ and WRITE share */
 
 /* ---- nodes and files ---- */
 
-/* The node with this nodeid, held. 0 or ESTALE. */
+/* The node with this nodeid, held. 0; ESTALE: there is none; EIO: it has gone bad. */
 int vn_get(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out);
 /* Let go of a held node; may be NULL. */
 void vn_put(struct vn_mount *mp, struct vn_node *vp);
 uint64_t vn_nodeid(const struct vn_node *vp);
-/* A file's number, never 0, and back: the file, borrowed, or NULL when no such file is open (or it is not vp's). */
+/*
+ * A file's number, never 0, and back: the file, borrowed, or NULL when no such file is open (or it is not vp's; vp NULL: of
+ * any node, for RELEASE, which is due for a node that has gone bad, too).
+ */
 uint64_t vn_file_id(const struct vn_file *fp);
 struct vn_file *vn_file_get(struct vn_mount *mp, uint64_t id, const struct vn_node *vp);
 

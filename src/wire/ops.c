@@ -35,6 +35,7 @@
 	U(b, kstatfs, blocks), U(b, kstatfs, bfree), U(b, kstatfs, bavail), U(b, kstatfs, files),                      \
 	    U(b, kstatfs, ffree), U(b, kstatfs, bsize), U(b, kstatfs, namelen), U(b, kstatfs, frsize),                 \
 	    P(b, kstatfs, padding), P(b, kstatfs, spare)
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): t is a member's name */
 #define SX_TIME(b, t) D(b, statx, t.tv_sec), U(b, statx, t.tv_nsec), P(b, statx, t.reserved)
 #define STATX(b)                                                                                                       \
 	X(b, statx, mask), U(b, statx, blksize), X(b, statx, attributes), U(b, statx, nlink), U(b, statx, uid),        \

@@ -34,6 +34,7 @@ add(struct text *t, const char *fmt, ...)
 	if (left <= 1)
 		return;
 	va_start(ap, fmt);
+	/* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): clang-tidy 14 does not see va_start() here */
 	n = vsnprintf(t->buf + t->len, left, fmt, ap);
 	va_end(ap);
 	if (n > 0)
@@ -114,12 +115,12 @@ wire_print_request(const struct wire_proto *p, const void *msg, size_t len, char
 		add(&t, "opcode %u", r.hdr.opcode);
 	add(&t, " unique=%llu nodeid=%llu uid=%u gid=%u pid=%u", (unsigned long long)r.hdr.unique,
 	    (unsigned long long)r.hdr.nodeid, r.hdr.uid, r.hdr.gid, r.hdr.pid);
-	if (error != 0) {
+	if (error != 0 || op == NULL) { /* an unknown opcode is an error */
 		add(&t, " %s [%zu, header says %u]", error == ENOSYS ? "unknown" : "malformed", len, r.hdr.len);
 		return t.len;
 	}
 	add_fields(&t, op->in_fields, &r.in);
-	for (int i = 0; i < op->names; i++)
+	for (int i = 0; i < WIRE_NAMES_MAX && r.name[i] != NULL; i++)
 		add_name(&t, key[i], r.name[i], r.namelen[i]);
 	if (r.data != NULL)
 		add(&t, " data[%zu]", r.datalen);
@@ -141,7 +142,7 @@ print_notify(struct text *t, const void *msg, size_t len)
 		add(t, "%s", op->name);
 	else
 		add(t, "notification %d", n.code);
-	if (error != 0) {
+	if (error != 0 || op == NULL) { /* an unknown code is an error */
 		add(t, " %s%s [%zu]", error == ENOSYS ? "unknown" : "malformed: ", why, len);
 		return t->len;
 	}

@@ -26,6 +26,7 @@ enum {
 	RX_BATCH = 64,      /* requests taken per wake-up, so that the daemon's side gets its turn */
 	RX_KEEP = 2,        /* chunks kept for the next request */
 	SMALL = 1024,       /* requests up to this size are copied */
+	SMALL_ANSWER = 256, /* answers up to this size go out in one piece */
 	MAX_RUNNING = 4096, /* operations at once; beyond it requests wait in the kernel */
 };
 #define IDLE_NS (1 * CLOCK_SEC) /* without any request for that long: give memory back */
@@ -116,35 +117,42 @@ host_linux_running(const struct host_linux *h)
 
 /* ---- answers ---- */
 
+/* Write one answer of an error, or of len bytes at data. 0 or errno. */
 static int
-answer(struct op *op, int error, const void *a, size_t alen, const void *b, size_t blen)
+answer(struct op *op, int error, const void *data, size_t len)
 {
-	struct wire_out_header hdr;
-	struct iovec iov[3];
-	int n = 0;
+	struct {
+		struct wire_out_header hdr;
+		uint8_t small[SMALL_ANSWER];
+	} a;
+	struct iovec iov[2] = { { &a.hdr, sizeof(a.hdr) }, { (void *)(uintptr_t)data, len } };
+	size_t total = sizeof(a.hdr) + len;
+	ssize_t n;
 
-	hdr.len = (uint32_t)(sizeof(hdr) + alen + blen);
-	hdr.error = -error;
-	hdr.unique = op->req.hdr.unique;
-	iov[n++] = (struct iovec) { &hdr, sizeof(hdr) };
-	if (alen != 0)
-		iov[n++] = (struct iovec) { (void *)(uintptr_t)a, alen };
-	if (blen != 0)
-		iov[n++] = (struct iovec) { (void *)(uintptr_t)b, blen };
-	if (writev(op->h->fd, iov, n) >= 0)
+	a.hdr.len = (uint32_t)total;
+	a.hdr.error = -error;
+	a.hdr.unique = op->req.hdr.unique;
+	if (len <= sizeof(a.small)) {
+		if (len != 0)
+			memcpy(a.small, data, len);
+		n = write(op->h->fd, &a, total);
+	} else {
+		n = writev(op->h->fd, iov, 2);
+	}
+	if (n >= 0)
 		return 0;
 	error = errno;
 	/* ENOENT: the request was aborted meanwhile; ENODEV, EPERM: the mount is gone. Anything else is a mistake of ours. */
 	if (error != ENOENT && error != ENODEV && error != EPERM)
-		log_warn("the kernel refused the answer to %s (%zu bytes): %s", wire_opname(op->req.hdr.opcode),
-		    sizeof(hdr) + alen + blen, strerror(error));
+		log_warn("the kernel refused the answer to %s (%zu bytes): %s", wire_opname(op->req.hdr.opcode), total,
+		    strerror(error));
 	return error;
 }
 
 int
 reply_empty(struct op *op)
 {
-	return answer(op, 0, NULL, 0, NULL, 0);
+	return answer(op, 0, NULL, 0);
 }
 
 int
@@ -155,19 +163,19 @@ reply_out(struct op *op, const union wire_out *out)
 	int error;
 
 	error = wire_encode_out(&op->h->proto, op->req.hdr.opcode, out, body, sizeof(body), &len);
-	return error != 0 ? error : answer(op, 0, body, len, NULL, 0);
+	return error != 0 ? error : answer(op, 0, body, len);
 }
 
 int
 reply_data(struct op *op, const void *data, size_t len)
 {
-	return answer(op, 0, data, len, NULL, 0);
+	return answer(op, 0, data, len);
 }
 
 void
 reply_error(struct op *op, int error)
 {
-	(void)answer(op, error, NULL, 0, NULL, 0);
+	(void)answer(op, error, NULL, 0);
 }
 
 /* ---- INIT ---- */
@@ -444,6 +452,8 @@ on_io(void *arg, unsigned events)
 		}
 		if (!receive(h))
 			break;
+		if (h->nrunning <= 1)
+			break; /* one caller at a time: the EAGAIN that would end the loop is not worth its system call */
 	}
 	if (!h->idle_armed) {
 		h->idle_armed = true;

@@ -26,7 +26,7 @@
 
 enum {
 	FLAGS_CARRIED = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_DIRSYNC | MS_NOATIME |
-	    MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_LAZYTIME,
+			MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_LAZYTIME,
 	FUSERMOUNT_TIME = 30 * 1000, /* milliseconds until fusermount3 is given up */
 };
 
@@ -35,7 +35,7 @@ static bool
 is_sound(const struct host_mount *m)
 {
 	return memchr(m->source, '\0', sizeof(m->source)) != NULL &&
-	    memchr(m->subtype, '\0', sizeof(m->subtype)) != NULL && (m->flags & ~(uint32_t)FLAGS_CARRIED) == 0;
+	       memchr(m->subtype, '\0', sizeof(m->subtype)) != NULL && (m->flags & ~(uint32_t)FLAGS_CARRIED) == 0;
 }
 
 int
@@ -51,8 +51,8 @@ host_linux_mount(const struct host_mount *m, int at, int *fuse_fd)
 		return errno;
 	if ((fd = open("/dev/fuse", O_RDWR | O_CLOEXEC)) < 0)
 		return errno;
-	(void)snprintf(type, sizeof(type), "%s%s%s", m->blkdev ? "fuseblk" : "fuse", m->subtype[0] != '\0' ? "." : "",
-	    m->subtype);
+	(void)snprintf(
+	    type, sizeof(type), "%s%s%s", m->blkdev ? "fuseblk" : "fuse", m->subtype[0] != '\0' ? "." : "", m->subtype);
 	(void)snprintf(target, sizeof(target), "/proc/self/fd/%d", at);
 	n = snprintf(data, sizeof(data), "fd=%d,rootmode=%o,user_id=%u,group_id=%u%s%s", fd,
 	    (unsigned)(st.st_mode & S_IFMT), m->user_id, m->group_id, m->allow_other ? ",allow_other" : "",

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Finding the engines that run: their control sockets stand in run directories as mounts/PID. A user has one of his own and may
+ * reach some in root's, whose folder cannot be listed by him: there, every process number is tried. Root looks into everybody's.
+ * A run directory in which somebody else could have put sockets is not looked into.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fdpass.h"
+#include "cli/cli.h"
+#include "ctl/rundir.h"
+#include "ctl/status.h"
+
+enum { STATUS_MS = 3000 };
+
+struct walk {
+	engine_fn *fn;
+	void *arg;
+	const char *request;
+	bool stop;
+};
+
+int
+engines_ask(int sock, const char *request, char *buf, size_t room, size_t *len, int timeout_ms)
+{
+	unsigned nfds;
+	int r;
+
+	r = fdp_send(sock, request, strlen(request), NULL, 0);
+	if (r == 0)
+		r = fdp_recv(sock, buf, room, len, NULL, 0, &nfds, NULL, timeout_ms);
+	return r == 0 && *len == 0 ? ECONNRESET : r;
+}
+
+/* A connection to the socket at path. 0 or errno. */
+static int
+reach(const char *path, int *out)
+{
+	struct timeval tv = { STATUS_MS / 1000, 0 };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd, r;
+
+	if (strlen(path) >= sizeof(sun.sun_path))
+		return ENAMETOOLONG;
+	strcpy(sun.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno;
+	/* An engine that does not take connections must not hold us up. */
+	(void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	if (connect(fd, (struct sockaddr *) &sun, sizeof(sun)) != 0) {
+		r = errno;
+		(void) close(fd);
+		return r;
+	}
+	*out = fd;
+	return 0;
+}
+
+static void
+try_socket(struct walk *w, const char *path, bool ours)
+{
+	char buf[STATUS_MAX];
+	struct status st;
+	size_t len;
+	int fd = -1, r;
+
+	r = reach(path, &fd);
+	if (r == ECONNREFUSED && ours)
+		(void) unlink(path); /* left behind by one that was killed */
+	if (r != 0)
+		return;
+	if (engines_ask(fd, w->request, buf, sizeof(buf), &len, STATUS_MS) == 0
+	    && status_parse_answer(buf, len, &st) == 0) {
+		w->stop = !w->fn(fd, &st, w->arg);
+		status_free(&st);
+	}
+	(void) close(fd);
+}
+
+static void
+walk_dir(struct walk *w, const char *rundir, uid_t uid)
+{
+	char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+	struct dirent *e;
+	char *mounts;
+	DIR *d;
+
+	if (!rundir_trusted(rundir, uid) || asprintf(&mounts, "%s/mounts", rundir) < 0)
+		return;
+	d = opendir(mounts);
+	if (!d && errno == EACCES)
+		d = opendir("/proc"); /* the numbers of all processes there are */
+	while (d && !w->stop && (e = readdir(d)) != NULL) {
+		int n = snprintf(path, sizeof(path), "%s/%s", mounts, e->d_name);
+
+		if (isdigit((unsigned char) e->d_name[0]) && n > 0 && (size_t) n < sizeof(path)
+		    && access(path, F_OK) == 0)
+			try_socket(w, path, uid == geteuid());
+	}
+	if (d)
+		(void) closedir(d);
+	free(mounts);
+}
+
+/* Root: all run directories called PREFIX UID SUFFIX in dir. */
+static void
+walk_users(struct walk *w, const char *dir, const char *prefix, const char *suffix)
+{
+	struct dirent *e;
+	unsigned long uid;
+	char *path, *end;
+	DIR *d;
+
+	d = opendir(dir);
+	while (d && !w->stop && (e = readdir(d)) != NULL) {
+		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
+			continue;
+		uid = strtoul(e->d_name + strlen(prefix), &end, 10);
+		if (end == e->d_name + strlen(prefix) || *end != '\0' || uid == 0 || (uid_t) uid != uid
+		    || asprintf(&path, "%s/%s%s", dir, e->d_name, suffix) < 0)
+			continue;
+		walk_dir(w, path, (uid_t) uid);
+		free(path);
+	}
+	if (d)
+		(void) closedir(d);
+}
+
+void
+engines_each(engine_fn *fn, void *arg)
+{
+	struct status_request rq = { .op = STATUS_OP_STATUS };
+	struct walk w = { .fn = fn, .arg = arg };
+	uid_t uids[2] = { geteuid(), 0 };
+	char *request, *dir;
+
+	if (status_build_request(&rq, &request) != 0)
+		return;
+	w.request = request;
+	for (int i = 0; i < (uids[0] == 0 ? 1 : 2) && !w.stop; i++) {
+		if (rundir_path(uids[i], &dir) != 0)
+			continue;
+		walk_dir(&w, dir, uids[i]);
+		free(dir);
+	}
+	if (uids[0] == 0 && !w.stop) {
+		walk_users(&w, "/run/user", "", "/perfuse");
+		walk_users(&w, "/tmp", "perfuse-", "");
+	}
+	free(request);
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The mounts of a supervised daemon, from the open of /dev/fuse to their end. Asking perfused can take seconds, so a thread of
+ * its own does each mount and unmount and hands the finished job back through a pipe; meanwhile the daemon's other system
+ * calls are answered. A thread works on copies, on the descriptors in its job, and on nothing else.
+ * No path below a mount made here is ever looked at: the daemon that would have to answer may be waiting for us.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "client/sup.h"
+#include "ctl/frame.h"
+
+enum {
+	MOUNT_MS = 30 * 1000,
+	UNMOUNT_MS = 30 * 1000,
+	LAZY_MS = 2 * 1000, /* a lazy unmount cannot fail: its end need not be waited for for long */
+	JOB_TEXT = 512,
+};
+
+struct job {
+	struct sup *s;
+	struct served *v;
+	bool unmount, lazy;
+	char *source, *target, *filesystemtype, *data; /* of a mount; target becomes canonical */
+	uint32_t flags, sndbuf;
+	int engine_fd; /* borrowed from v, which is not touched meanwhile */
+	int control;   /* unmount: borrowed from v; mount: the result */
+	int error;
+	char why[JOB_TEXT];
+};
+
+static void
+job_free(struct job *j)
+{
+	free(j->source);
+	free(j->target);
+	free(j->filesystemtype);
+	free(j->data);
+	free(j);
+}
+
+static void
+do_mount(struct job *j)
+{
+	struct client_mount m = { .source = j->source,
+		.filesystemtype = j->filesystemtype,
+		.data = j->data,
+		.flags = j->flags,
+		.sndbuf = j->sndbuf,
+		.fuse_sock = j->engine_fd };
+	char *canonical;
+
+	canonical = realpath(j->target, NULL);
+	if (!canonical) {
+		j->error = errno;
+		(void) snprintf(j->why, sizeof(j->why), "%s: %s", j->target, strerror(j->error));
+		return;
+	}
+	free(j->target);
+	m.target = j->target = canonical;
+	j->error = client_mount(&m, MOUNT_MS, &j->control, j->why, sizeof(j->why));
+}
+
+static void *
+job_run(void *arg)
+{
+	struct job *j = arg;
+
+	if (j->unmount)
+		j->error =
+		    client_unmount(j->control, j->lazy, j->lazy ? LAZY_MS : UNMOUNT_MS, j->why, sizeof(j->why));
+	else
+		do_mount(j);
+	while (write(j->s->jobs[1], &j, sizeof(j)) < 0 && errno == EINTR) /* a pipe takes a pointer whole */
+		;
+	return NULL;
+}
+
+static int
+job_start(struct job *j)
+{
+	pthread_t t;
+	int r;
+
+	r = pthread_create(&t, NULL, job_run, j);
+	if (r != 0)
+		return r;
+	(void) pthread_detach(t);
+	j->s->running++;
+	return 0;
+}
+
+int
+serve_new(struct sup *s, struct served **out)
+{
+	struct served *v;
+
+	v = calloc(1, sizeof(*v));
+	if (!v)
+		return ENOMEM;
+	v->engine_fd = v->control = -1;
+	v->state = SERVED_OPEN;
+	TAILQ_INSERT_HEAD(&s->served, v, link);
+	*out = v;
+	return 0;
+}
+
+void
+serve_free(struct sup *s, struct served *v)
+{
+	TAILQ_REMOVE(&s->served, v, link);
+	if (v->engine_fd >= 0)
+		(void) close(v->engine_fd);
+	if (v->control >= 0)
+		(void) close(v->control);
+	free(v->target);
+	free(v->what);
+	free(v);
+}
+
+struct served *
+serve_by_ino(struct sup *s, uint64_t ino)
+{
+	struct served *v;
+
+	TAILQ_FOREACH (v, &s->served, link) {
+		if (v->ino == ino && v->state != SERVED_ENDED)
+			return v;
+	}
+	return NULL;
+}
+
+bool
+serve_is_live(const struct served *v)
+{
+	return v->state != SERVED_OPEN && v->state != SERVED_ENDED;
+}
+
+struct served *
+serve_by_target(struct sup *s, const char *target)
+{
+	struct served *v, *ended = NULL;
+
+	TAILQ_FOREACH (v, &s->served, link) {
+		if (!v->target || strcmp(v->target, target) != 0)
+			continue;
+		if (serve_is_live(v))
+			return v;
+		ended = v;
+	}
+	return ended;
+}
+
+/* A copy that may be absent. *bad is set when there is no memory for one. */
+static char *
+copy(const char *text, bool *bad)
+{
+	char *c;
+
+	if (!text)
+		return NULL;
+	c = strdup(text);
+	if (!c)
+		*bad = true;
+	return c;
+}
+
+/* What the user told perfuse goes before what the daemon says. 0 or ENOMEM. */
+static int
+merge(struct job *j, const struct mountopts *o, const struct client_mount *m)
+{
+	const char *type = m->filesystemtype ? m->filesystemtype : "fuse";
+	char max_read[32] = "", blksize[32] = "";
+	bool bad = false;
+	int n;
+
+	j->flags = (m->flags & ~o->flags_cleared) | o->flags;
+	j->sndbuf = m->sndbuf;
+	j->target = copy(m->target, &bad);
+	j->source = copy(o->fsname ? o->fsname : m->source, &bad);
+	if (o->subtype) {
+		n = asprintf(&j->filesystemtype, "%.*s.%s", (int) strcspn(type, "."), type, o->subtype);
+		if (n < 0) {
+			j->filesystemtype = NULL;
+			bad = true;
+		}
+	} else
+		j->filesystemtype = copy(type, &bad);
+	if (o->max_read)
+		(void) snprintf(max_read, sizeof(max_read), ",max_read=%u", o->max_read);
+	if (o->blksize)
+		(void) snprintf(blksize, sizeof(blksize), ",blksize=%u", o->blksize);
+	n = asprintf(&j->data, "%s%s%s%s%s%s", m->data ? m->data : "", o->allow_other ? ",allow_other" : "",
+	    o->default_permissions ? ",default_permissions" : "", o->auto_unmount ? ",auto_unmount" : "", max_read,
+	    blksize);
+	if (n < 0) {
+		j->data = NULL;
+		bad = true;
+	}
+	return bad ? ENOMEM : 0;
+}
+
+int
+serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint64_t id)
+{
+	struct job *j;
+	int r;
+
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return ENOMEM;
+	j->s = s;
+	j->v = v;
+	j->control = -1;
+	j->engine_fd = v->engine_fd;
+	r = merge(j, s->cfg->opts, m);
+	if (r == 0) {
+		free(v->target);
+		v->target = strdup(m->target); /* a first name, until the thread knows the canonical one */
+		r = v->target ? job_start(j) : ENOMEM;
+	}
+	if (r != 0) {
+		job_free(j);
+		return r;
+	}
+	v->state = SERVED_MOUNTING;
+	v->waiting = id;
+	s->was_tried = true;
+	return 0;
+}
+
+int
+serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id)
+{
+	struct job *j;
+	int r;
+
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return ENOMEM;
+	j->s = s;
+	j->v = v;
+	j->unmount = true;
+	j->lazy = lazy;
+	j->control = v->control;
+	r = job_start(j);
+	if (r != 0) {
+		job_free(j);
+		return r;
+	}
+	v->before = v->state;
+	v->state = SERVED_LEAVING;
+	v->waiting = id;
+	return 0;
+}
+
+void
+serve_ended(struct sup *s, struct served *v)
+{
+	struct served *old;
+
+	/* One memory of a path is enough. */
+	TAILQ_FOREACH (old, &s->served, link) {
+		if (old->state == SERVED_ENDED && strcmp(old->target, v->target) == 0)
+			break;
+	}
+	if (old)
+		serve_free(s, old);
+	v->state = SERVED_ENDED;
+	if (v->control >= 0)
+		(void) close(v->control);
+	if (v->engine_fd >= 0)
+		(void) close(v->engine_fd);
+	v->control = v->engine_fd = -1;
+}
+
+static void
+mount_failed(struct sup *s, struct served *v, struct job *j)
+{
+	v->state = SERVED_OPEN; /* the daemon may try again, or another way */
+	free(v->target);
+	v->target = NULL;
+	s->refused_error = j->error;
+	(void) snprintf(s->refused, sizeof(s->refused), "%s", j->why[0] ? j->why : strerror(j->error));
+	if (s->was_ready)
+		sup_say(s, "%s", s->refused);
+	else if (s->cfg->listener < 0) /* there is no system call that could tell the daemon */
+		sup_end(s, supervise_status(j->error), "%s", s->refused);
+}
+
+static void
+mount_done(struct sup *s, struct served *v, struct job *j)
+{
+	v->state = SERVED_MOUNTED;
+	v->control = j->control;
+	(void) close(v->engine_fd); /* the engine has its own now; ours would keep the daemon from seeing its end */
+	v->engine_fd = -1;
+	free(v->target);
+	v->target = j->target;
+	j->target = NULL;
+	if (asprintf(&v->what, "%s of %s", j->filesystemtype, j->source ? j->source : "none") < 0)
+		v->what = NULL;
+	if (s->ending)
+		(void) shutdown(v->control, SHUT_WR);
+}
+
+void
+serve_job_done(struct sup *s)
+{
+	struct served *v;
+	struct job *j;
+	int error;
+
+	if (read(s->jobs[0], &j, sizeof(j)) != (ssize_t) sizeof(j))
+		return;
+	s->running--;
+	v = j->v;
+	error = j->error;
+	if (!j->unmount && error != 0)
+		mount_failed(s, v, j);
+	else if (!j->unmount)
+		mount_done(s, v, j);
+	else if (error == 0 || error == ECONNRESET) {
+		error = 0;
+		serve_ended(s, v);
+	} else {
+		v->state = v->before; /* busy; or lazily on its way, which the control connection will tell */
+		if (error == ETIMEDOUT && j->lazy)
+			error = 0;
+	}
+	if (v->waiting != 0)
+		(void) trap_answer(s, v->waiting, error);
+	v->waiting = 0;
+	job_free(j);
+}
+
+void
+serve_control(struct sup *s, struct served *v)
+{
+	char text[FRAME_ANSWER_MAX];
+	uint32_t code;
+	int error, r;
+
+	while ((r = client_answer(v->control, 0, &code, &error, text, sizeof(text))) == 0) {
+		if (code == FRAME_READY && v->state == SERVED_MOUNTED) {
+			v->state = SERVED_READY;
+			sup_ready(s, v);
+		} else if (code == FRAME_FAILED && v->state == SERVED_MOUNTED) {
+			serve_ended(s, v);
+			if (!s->was_ready)
+				sup_end(s, supervise_status(error), "%s", text[0] ? text : strerror(error));
+			else
+				sup_say(s, "%s", text);
+			return;
+		} else if (code == FRAME_ENDED) {
+			serve_ended(s, v);
+			return;
+		}
+	}
+	if (r == ETIMEDOUT)
+		return;
+	if (v->state == SERVED_MOUNTED && !s->was_ready)
+		sup_end(s, EX_UNAVAILABLE, "%s: perfused ended unexpectedly", v->target);
+	serve_ended(s, v);
+}

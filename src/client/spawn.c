@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting a daemon (spawn.h). Three processes come of it: the supervisor, forked here, which becomes the leader of a session
+ * of its own; the root of the daemon's tree, forked there; and the daemon, which stays in our session and process group, so that it can
+ * ask for a password on the terminal and gets the terminal's signals as if we were not there.
+ * This process then only waits for the supervisor's word and hands signals on.
+ */
+#include "client/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/fdpass.h"
+#include "client/args.h"
+#include "client/client.h"
+#include "client/filter.h"
+#include "client/supervise.h"
+#include "client/tree.h"
+#include "ctl/mountopts.h"
+
+enum { EXIT_NOT_FOUND = 127, EXIT_CANNOT_RUN = 126 };
+
+struct start { /* all that the supervisor's process is started with */
+	const struct spawn *sp;
+	struct mountopts own;
+	bool fd_way;
+	int daemon_end; /* of the socket pair, the fd way only; else -1 */
+	struct args_fd args;
+	struct sock_fprog filter;
+	sigset_t mask; /* before signals were blocked */
+	int link;      /* to spawn_mount() */
+};
+
+static const char *
+daemon_name(const struct spawn *sp)
+{
+	const char *slash = strrchr(sp->argv[0], '/');
+
+	return slash ? slash + 1 : sp->argv[0];
+}
+
+/* We are about to leave the current directory: what the environment says relative to it must stay true. */
+static void
+pin_environment(const char *name)
+{
+	const char *value = getenv(name);
+	char cwd[PATH_MAX], *path;
+
+	if (!value || *value == '/' || *value == '\0' || !getcwd(cwd, sizeof(cwd)))
+		return;
+	if (asprintf(&path, "%s/%s", cwd, value) >= 0) {
+		(void) setenv(name, path, 1);
+		free(path);
+	}
+}
+
+/* Leave the terminal, the current directory and the starter's descriptors, but for its stderr. */
+static void
+detach(int *keep, size_t n)
+{
+	int null;
+
+	(void) setsid();
+	pin_environment("PERFUSE_PERFUSED");
+	pin_environment("PERFUSE_SOCKET");
+	(void) chdir("/");
+	(void) prctl(PR_SET_NAME, "perfuse-superv", 0, 0, 0);
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null >= 0) {
+		(void) dup2(null, STDIN_FILENO);
+		(void) dup2(null, STDOUT_FILENO);
+	}
+	tree_keep_only(keep, n);
+}
+
+/* In the supervisor's process: the daemon could not be started. */
+static int
+start_failed(const struct start *st, int error, const char *stage)
+{
+	struct supervise_news news = { .status = EX_OSERR };
+
+	if (stage == tree_exec) {
+		news.status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+		(void) snprintf(news.text, sizeof(news.text), "%s: %s", st->sp->argv[0],
+		    error == ENOENT ? "command not found" : strerror(error));
+	} else
+		(void) snprintf(news.text, sizeof(news.text), "%s: %s", stage, strerror(error));
+	(void) fdp_send(st->link, &news, sizeof(news), NULL, 0);
+	return news.status;
+}
+
+/* The supervisor's process. Returns its exit status. */
+static int
+supervisor(struct start *st)
+{
+	struct sigaction chld, pipe_action, sa = { .sa_handler = SIG_DFL };
+	struct supervise cfg = { .name = daemon_name(st->sp),
+		.opts = &st->own,
+		.foreground = st->sp->foreground,
+		.seconds = st->sp->seconds,
+		.link = st->link,
+		.mount = st->fd_way ? &st->args.mount : NULL };
+	const char *stage;
+	int words[2], r;
+
+	/* The tree's root waits for its children and a dying peer is an error number; the daemon gets both back as they were. */
+	(void) sigaction(SIGCHLD, &sa, &chld);
+	sa.sa_handler = SIG_IGN;
+	(void) sigaction(SIGPIPE, &sa, &pipe_action);
+	if (pipe2(words, O_CLOEXEC) != 0)
+		return start_failed(st, errno, "cannot make a pipe");
+	r = tree_start(
+	    &(struct tree_start) {
+		.argv = st->fd_way ? st->args.argv : st->sp->argv,
+		.filter = &st->filter,
+		.notify = !st->fd_way,
+		.keep_fd = st->daemon_end,
+		.stderr_fd = words[1],
+		.mask = &st->mask,
+		.chld = &chld,
+		.pipe = &pipe_action,
+	    },
+	    &cfg.tree, &cfg.listener, &stage);
+	if (r != 0)
+		return start_failed(st, r, stage);
+	(void) close(words[1]);
+	cfg.words = words[0];
+	detach((int[]) { cfg.link, cfg.tree, cfg.listener, cfg.words, st->fd_way ? cfg.mount->fuse_sock : -1 }, 5);
+	return supervise_run(&cfg);
+}
+
+/* Wait for the supervisor's word. */
+static int
+follow(const struct spawn *sp, int link, int signals, pid_t supervisor_pid, char *text, size_t room)
+{
+	struct supervise_news news = { 0 };
+	struct signalfd_siginfo si;
+	int caught = 0, r = 0;
+	unsigned nfds;
+	size_t len = 0;
+
+	for (;;) {
+		struct pollfd pfd[2] = { { link, POLLIN, 0 }, { signals, POLLIN, 0 } };
+
+		if (poll(pfd, 2, -1) < 0)
+			continue;
+		if (pfd[1].revents && read(signals, &si, sizeof(si)) == (ssize_t) sizeof(si) && caught == 0) {
+			caught = (int) si.ssi_signo;
+			(void) fdp_send(link, &caught, sizeof(caught), NULL, 0);
+		}
+		if (!pfd[0].revents)
+			continue;
+		r = fdp_recv(link, &news, sizeof(news), &len, NULL, 0, &nfds, NULL, 0);
+		if (r != 0 || len != sizeof(news)) {
+			(void) snprintf(text, room, "the supervisor of %s ended unexpectedly", sp->argv[0]);
+			return caught ? 128 + caught : EX_SOFTWARE;
+		}
+		news.text[sizeof(news.text) - 1] = '\0';
+		if (news.status == 0 && news.text[0] != '\0') {
+			if (!sp->foreground)
+				break;
+			if (sp->ready && !caught)
+				sp->ready(news.text);
+			continue;
+		}
+		(void) waitpid(supervisor_pid, NULL, 0);
+		break;
+	}
+	(void) snprintf(text, room, "%s", news.text);
+	if (caught && (sp->foreground || news.status != 0)) {
+		(void) snprintf(text, room, "%s", news.status == 0 ? "" : strsignal(caught));
+		return 128 + caught;
+	}
+	return news.status;
+}
+
+/* What the user asked of perfuse itself. 0 or an exit status. */
+static int
+own_options(const struct spawn *sp, struct mountopts *own, char *text, size_t room)
+{
+	char *bad = NULL;
+	int r;
+
+	r = mountopts_parse(sp->options ? sp->options : "", own, &bad);
+	if (r == 0 && (own->rest || own->fd >= 0)) {
+		(void) snprintf(text, room, "mount option \"%s\" is not known here; options of %s go behind --",
+		    own->rest ? own->rest : "fd", daemon_name(sp));
+		mountopts_free(own);
+		return EX_USAGE;
+	}
+	if (r == EINVAL)
+		(void) snprintf(text, room, "mount option \"%s\" is wrong", bad);
+	else
+		(void) snprintf(text, room, "%s", strerror(r));
+	free(bad);
+	return r == 0 ? 0 : supervise_status(r);
+}
+
+/*
+ * Does a descriptor in the place of the mountpoint lose nothing? The daemon must take one, and who looks at the mount must see
+ * the same source as natively: daemons make one up (sshfs: host and directory) which only their mount(2) would tell.
+ */
+static bool
+choose_fd(const struct spawn *sp, const struct mountopts *own)
+{
+	struct mountopts its;
+	bool named = own->fsname != NULL;
+	char *list, *bad = NULL;
+
+	if (sp->via != SPAWN_AUTO)
+		return sp->via == SPAWN_FD;
+	list = args_options(sp->argv);
+	if (list && mountopts_parse(list, &its, &bad) == 0) {
+		named = named || its.fsname;
+		mountopts_free(&its);
+	}
+	free(bad);
+	free(list);
+	return named && args_takes_fd(sp->argv[0]) && args_mountpoint(sp->argv) >= 0;
+}
+
+/* The fd way's socket and command line. 0 or an exit status. */
+static int
+prepare_fd(struct start *st, char *text, size_t room)
+{
+	size_t sndbuf = 0;
+	int sv[2], r;
+
+	r = fdp_pair(SOCK_SEQPACKET, sv);
+	if (r == 0) {
+		st->daemon_end = sv[0];
+		st->args.mount.fuse_sock = sv[1];
+		r = fdp_buffers(sv[0], client_bufsize(), &sndbuf);
+	}
+	if (r == 0)
+		r = fdp_buffers(sv[1], client_bufsize(), NULL);
+	if (r != 0) {
+		(void) snprintf(text, room, "cannot make a socket: %s", strerror(r));
+		return supervise_status(r);
+	}
+	r = args_fd_make(st->sp->argv, &st->own, sv[0], &st->args, text, room);
+	st->args.mount.fuse_sock = sv[1];
+	st->args.mount.sndbuf = (uint32_t) sndbuf;
+	return supervise_status(r);
+}
+
+/* Everything that can fail before there is a process to look after. 0 or an exit status. */
+static int
+prepare(struct start *st, char *text, size_t room)
+{
+	int r;
+
+	r = own_options(st->sp, &st->own, text, room);
+	if (r != 0)
+		return r;
+	st->fd_way = choose_fd(st->sp, &st->own);
+	r = st->fd_way ? prepare_fd(st, text, room) : 0;
+	if (r == 0) {
+		r = filter_build(!st->fd_way, &st->filter);
+		if (r != 0) {
+			(void) snprintf(text, room, "cannot build a seccomp filter: %s", strerror(r));
+			r = EX_OSERR;
+		}
+	}
+	return r;
+}
+
+static void
+release(struct start *st)
+{
+	if (st->daemon_end >= 0) {
+		(void) close(st->daemon_end);
+		(void) close(st->args.mount.fuse_sock);
+	}
+	st->daemon_end = -1;
+	args_fd_free(&st->args);
+	filter_free(&st->filter);
+	mountopts_free(&st->own);
+}
+
+/* Fork the supervisor and follow it. Signals are blocked. */
+static int
+run(struct start *st, const sigset_t *blocked, char *text, size_t room)
+{
+	int link[2], signals, r;
+	pid_t pid;
+
+	r = fdp_pair(SOCK_SEQPACKET, link);
+	if (r != 0) {
+		(void) snprintf(text, room, "cannot make a socket: %s", strerror(r));
+		return supervise_status(r);
+	}
+	signals = signalfd(-1, blocked, SFD_CLOEXEC | SFD_NONBLOCK);
+	pid = signals < 0 ? -1 : fork();
+	if (pid == 0) {
+		(void) close(link[0]); /* or we would never see the starter leave */
+		st->link = link[1];
+		_exit(supervisor(st));
+	}
+	(void) close(link[1]);
+	if (pid < 0) {
+		(void) snprintf(text, room, "cannot start a process: %s", strerror(errno));
+		r = EX_OSERR;
+	} else {
+		release(st); /* ours would keep the daemon's death from the engine, and the engine's from the daemon */
+		r = follow(st->sp, link[0], signals, pid, text, room);
+	}
+	(void) close(link[0]);
+	if (signals >= 0)
+		(void) close(signals);
+	return r;
+}
+
+int
+spawn_mount(const struct spawn *sp, char *text, size_t room)
+{
+	struct start st = { .sp = sp, .own = { .fd = -1 }, .daemon_end = -1, .link = -1 };
+	sigset_t set;
+	int r;
+
+	r = prepare(&st, text, room);
+	if (r == 0) {
+		(void) sigemptyset(&set);
+		(void) sigaddset(&set, SIGINT);
+		(void) sigaddset(&set, SIGTERM);
+		(void) sigaddset(&set, SIGHUP);
+		(void) sigprocmask(SIG_BLOCK, &set, &st.mask);
+		r = run(&st, &set, text, room);
+		(void) sigprocmask(SIG_SETMASK, &st.mask, NULL);
+	}
+	release(&st);
+	return r;
+}

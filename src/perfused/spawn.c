@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting an engine: fork, become the peer, and run this program again with the connection, the socketpair to the parent and the
+ * control socket as descriptors 3, 4 and 5 and nothing else open. It is run again, not only forked, so that an engine holds
+ * nothing of the parent's memory (other mounts' paths, peers, descriptors) and has its own address layout.
+ * Whatever can take time (the user database, the file system) is done in the child; the parent only forks.
+ */
+#include "perfused/priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sysexits.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { CONN_BUFFERS = 8 * 1024 * 1024 /* a FUSE socket's: a few messages of 1 MiB */ };
+
+int
+place_fds(const int *fds, int n)
+{
+	int up[8];
+
+	if (n > (int)(sizeof(up) / sizeof(up[0])))
+		return EINVAL;
+	closelog(); /* it would go on writing to its number, whatever is there by then; the next line opens it anew */
+	/* First out of the way, or the first to be placed could land on the second. */
+	for (int i = 0; i < n; i++)
+		if ((up[i] = fds[i] < 0 ? -1 : fcntl(fds[i], F_DUPFD, 3 + n)) < 0 && fds[i] >= 0)
+			return errno;
+	for (int i = 0; i < n; i++) {
+		if (up[i] >= 0 && dup2(up[i], 3 + i) < 0)
+			return errno;
+		if (up[i] < 0)
+			(void)close(3 + i);
+	}
+	return close_range((unsigned)(3 + n), ~0U, 0) < 0 ? errno : 0;
+}
+
+void
+answer_send(int conn, enum frame_code code, int error, const char *text)
+{
+	char packet[FRAME_ANSWER_MAX];
+	size_t len = frame_answer_build(packet, sizeof(packet), code, error, (uint32_t)getpid(), text);
+
+	/* A line stays a line, whatever name is in it. */
+	for (char *p = packet + sizeof(struct frame_answer); p < packet + len - 1; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = '?';
+	while (send(conn, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 && errno == EINTR)
+		;
+}
+
+/* The control socket for the process that calls, open to the peer alone. Its descriptor, or -1 with errno. */
+static int
+control_socket(const char *path, const struct fdp_cred *peer)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int fd;
+
+	(void)strcpy(sun.sun_path, path); /* fits: struct spawned is as long */
+	if ((fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return -1;
+	/* A process of this number may have died without its parent. */
+	(void)unlink(path);
+	(void)umask(0177);
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
+	    (geteuid() == 0 && lchown(path, peer->uid, peer->gid) < 0) || listen(fd, 16) < 0) {
+		int error = errno;
+
+		(void)close(fd);
+		errno = error;
+		return -1;
+	}
+	return fd;
+}
+
+/* The variables that an engine looks at; the parent's others are none of its business. */
+static void
+keep_environment(char **envp, size_t room)
+{
+	static const char *const names[] = {
+		"PERFUSE_OPTIONS=", "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="
+	};
+	size_t n = 0;
+
+	for (char **e = environ; *e != NULL; e++)
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+			if (strncmp(*e, names[i], strlen(names[i])) == 0 && n + 1 < room)
+				envp[n++] = *e;
+	envp[n] = NULL;
+}
+
+static void
+reset_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
+	sigset_t none;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		(void)signal(signals[i], SIG_DFL);
+	(void)sigemptyset(&none);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* The child's part. */
+static _Noreturn void
+child(const struct options *opt, const char *rundir, int conn, int chan, const struct fdp_cred *peer, bool widen)
+{
+	char name[] = "perfused", dash_e[] = "-E", dash_f[] = "-f", dash_s[] = "-s", dash_d[] = "-d";
+	char who[64], *argv[9], *envp[16], *diag = opt->diag != NULL ? strdup(opt->diag) : NULL, path[108];
+	int n = 0, error, fds[3] = { conn, chan, -1 }, len;
+
+	reset_signals();
+	(void)setsid(); /* a Ctrl-C at the parent's terminal is the parent's to act on */
+	(void)chdir("/");
+	len = rundir != NULL ? snprintf(path, sizeof(path), "%s/mounts/%d", rundir, getpid()) : -1;
+	errno = ENAMETOOLONG;
+	if (rundir != NULL && (len < 0 || (size_t)len >= sizeof(path) || (fds[2] = control_socket(path, peer)) < 0))
+		log_warn("no control socket below %s/mounts: %s", rundir, strerror(errno));
+	if (widen)
+		(void)fdp_buffers(conn, CONN_BUFFERS, NULL);
+	(void)snprintf(who, sizeof(who), "%u,%u,%d", peer->uid, peer->gid, peer->pid);
+	argv[n++] = name;
+	argv[n++] = dash_e;
+	argv[n++] = who;
+	if (opt->foreground)
+		argv[n++] = dash_f;
+	if (opt->trace)
+		argv[n++] = dash_s;
+	if (diag != NULL) {
+		argv[n++] = dash_d;
+		argv[n++] = diag;
+	}
+	argv[n] = NULL;
+	keep_environment(envp, sizeof(envp) / sizeof(envp[0]));
+	/* While the socket still tells the peer's groups. */
+	if ((error = sandbox_become(peer, conn)) != 0 || (error = place_fds(fds, 3)) != 0) {
+		log_err("cannot become uid %u: %s", peer->uid, strerror(error));
+		answer_send(conn, FRAME_FAILED, error, "perfused cannot start an engine as this user");
+		_exit(EX_OSERR);
+	}
+	(void)execve("/proc/self/exe", argv, envp);
+	error = errno;
+	log_err("cannot run itself again as an engine: %s", strerror(error));
+	answer_send(ENGINE_CONN, FRAME_FAILED, error, "perfused cannot start an engine");
+	_exit(EX_OSERR);
+}
+
+int
+spawn_engine(const struct options *opt, const char *rundir, int conn, const struct fdp_cred *peer, bool widen,
+    struct spawned *out)
+{
+	int sv[2], error;
+
+	if (fdp_pair(SOCK_SEQPACKET, sv) != 0 && (error = fdp_pair(SOCK_DGRAM, sv)) != 0)
+		return error;
+	out->pid = fork();
+	if (out->pid == 0)
+		child(opt, rundir, conn, sv[1], peer, widen);
+	error = out->pid < 0 ? errno : 0;
+	(void)close(sv[1]);
+	if (error != 0) {
+		(void)close(sv[0]);
+		return error;
+	}
+	out->chan = sv[0];
+	out->control[0] = '\0';
+	if (rundir != NULL && (size_t)snprintf(out->control, sizeof(out->control), "%s/mounts/%d", rundir, out->pid) >=
+				  sizeof(out->control))
+		out->control[0] = '\0';
+	return 0;
+}
