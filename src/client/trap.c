@@ -23,6 +23,7 @@
 
 #include "base/fdpass.h"
 #include "client/filter.h"
+#include "client/open.h"
 #include "client/peek.h"
 #include "client/sup.h"
 
@@ -196,7 +197,7 @@ refuse(struct sup *s, int error, const char *target, const char *why)
 {
 	s->was_tried = true;
 	s->refused_error = error;
-	(void) snprintf(s->refused, sizeof(s->refused), "%s: %s", target, why);
+	(void) client_fail(s->refused, sizeof(s->refused), error, "%s: %s", target, why);
 	if (s->was_ready)
 		sup_say(s, "%s", s->refused);
 	return fail(s, error);

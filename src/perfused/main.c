@@ -118,23 +118,33 @@ fill_standard(void)
 	}
 }
 
+/* Let go of the descriptors that we were started with: whoever waits for their end need not wait for us. 0 or errno. */
+static int
+leave_standard(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return errno;
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (dup2(null, fd) < 0)
+			return errno;
+	(void)close(null);
+	return 0;
+}
+
 /* Into the background: only the child returns. 0 or errno. */
 static int
 detach(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	pid_t pid = null < 0 ? -1 : fork();
+	pid_t pid = fork();
 
 	if (pid < 0)
 		return errno;
 	if (pid > 0)
 		_exit(EX_OK);
 	(void)setsid();
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
-		if (dup2(null, fd) < 0)
-			return errno;
-	(void)close(null);
-	return 0;
+	return leave_standard();
 }
 
 /* One engine of the parent takes a few descriptors; there may be many. */
@@ -159,6 +169,11 @@ run_single(const struct options *opt)
 	if ((status = peer_socket(opt->peer_fd, &conn)) != 0)
 		return status;
 	log_init("perfused", opt->foreground);
+	if (!opt->foreground && (error = leave_standard()) != 0) {
+		log_err("cannot open /dev/null: %s", strerror(error));
+		return EX_OSERR;
+	}
+	(void)chdir("/");
 	if ((error = rundir_make(geteuid(), &rundir)) != 0) {
 		log_warn("no run directory, so perfuse(1) will not list this mount: %s", strerror(error));
 		rundir = NULL;

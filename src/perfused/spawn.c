@@ -112,6 +112,19 @@ reset_signals(void)
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* An engine reads no terminal, and whoever waits for the end of the parent's output does not wait for engines. */
+static void
+leave_input(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	(void)dup2(null, STDIN_FILENO);
+	(void)dup2(null, STDOUT_FILENO);
+	(void)close(null);
+}
+
 /* The child's part. */
 static _Noreturn void
 child(const struct options *opt, const char *rundir, int conn, int chan, const struct fdp_cred *peer, bool widen)
@@ -123,6 +136,7 @@ child(const struct options *opt, const char *rundir, int conn, int chan, const s
 	reset_signals();
 	(void)setsid(); /* a Ctrl-C at the parent's terminal is the parent's to act on */
 	(void)chdir("/");
+	leave_input();
 	len = rundir != NULL ? snprintf(path, sizeof(path), "%s/mounts/%d", rundir, getpid()) : -1;
 	errno = ENAMETOOLONG;
 	if (rundir != NULL && (len < 0 || (size_t)len >= sizeof(path) || (fds[2] = control_socket(path, peer)) < 0))

@@ -477,9 +477,9 @@ op_opens(void)
 static int
 read_once(const char *path)
 {
-	char buf[4096];
+	static char buf[4096] __attribute__((aligned(4096)));
 	ssize_t n;
-	int fd = open(path, O_RDONLY);
+	int fd = open(path, O_RDONLY | O_DIRECT); /* not behind another reader's lock of a page */
 
 	if (fd < 0) {
 		printf("errno %d\n", errno);

@@ -37,9 +37,9 @@ other_perfuse() {
 }
 mkdir mine
 chown $user: mine
-refuses any "$work/mine" other_perfuse mount -- bindfs "$work/root-src" "$work/mine"
+refuses any "$work/mine" other_perfuse mount -- bindfs --no-allow-other "$work/root-src" "$work/mine"
 mkdir roots
-refuses any "$work/roots" other_perfuse mount -- bindfs "$work/root-src" "$work/roots"
+refuses any "$work/roots" other_perfuse mount -- bindfs --no-allow-other "$work/root-src" "$work/roots"
 ! mounted "$work/mine" && ! mounted "$work/roots" || fail "something was mounted"
 refuses any "$mnt" other_perfuse umount "$mnt"
 mounted "$mnt" || fail "another user unmounted it"
@@ -47,8 +47,8 @@ refuses any allow_other as_user "$perfuse" mount -- bindfs -o allow_other "$src"
 
 # His own folder that he may not write to: read-only only.
 chmod 555 mine
-refuses any "$work/mine" as_user "$perfuse" mount -- bindfs "$src" "$work/mine"
-as_user "$perfuse" mount -- bindfs -o ro "$src" "$work/mine" || fail "a read-only mount on his own read-only folder"
+refuses any "$work/mine" as_user "$perfuse" mount -- bindfs --no-allow-other "$src" "$work/mine"
+as_user "$perfuse" mount -- bindfs --no-allow-other -o ro "$src" "$work/mine" || fail "a read-only mount on his own read-only folder"
 as_user "$perfuse" umount "$work/mine"
 
 unserve

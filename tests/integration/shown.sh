@@ -13,11 +13,11 @@ shown() { # the mount as users see it
 	df --output=source,fstype,size,itotal,target "$mnt" | tail -n +2
 	stat -f -c 'name-length %l type %t block %S' "$mnt"
 	stat -c 'root %A %u %g %h' "$mnt"
-	ls -lan --time-style=full-iso "$mnt" | tail -n +2
+	ls -lAn --time-style=full-iso "$mnt" | tail -n +2
 }
 
-echo hello >"$src/file"
-mkdir "$src/dir"
+daemon_ready
+[ "$DAEMON" = gocryptfs ] || echo hello >"$src/file"
 for options in "" allow_other,default_permissions ro,noatime fsname=my-source,noexec; do
 	say "options: ${options:-none}"
 	PERFUSE_NATIVE=1 serve -o "$options"

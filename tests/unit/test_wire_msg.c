@@ -257,6 +257,12 @@ START_TEST(request_names_and_ext)
 			memcpy(b.msg + offsetof(struct wire_in_header, total_extlen), &ext, sizeof(ext));
 			MUST(wire_parse_request(&p, b.msg, b.len, &r) == EPROTO, "%s ext %u", op->name, e);
 		}
+		if (!op->ext) {
+			struct built c = request(&p, opcode, true);
+
+			ck_assert_int_eq(wire_parse_request(&p, c.msg, c.len, &r), EPROTO);
+			free(c.mem);
+		}
 		/* a name without its end */
 		ext = 0;
 		memcpy(b.msg + offsetof(struct wire_in_header, total_extlen), &ext, sizeof(ext));
