@@ -20,11 +20,11 @@ extern "C" {
 #endif
 
 /*
- * Any path but "/dev/fuse": open(path, flags, mode). "/dev/fuse": a socket connected to perfused, one FUSE message a packet;
+ * Any path but "/dev/fuse": open(path, flags, mode), where mode (a mode_t) counts as it does there: with O_CREAT or O_TMPFILE. "/dev/fuse": a socket connected to perfused, one FUSE message a packet;
  * when no perfused listens, one is started for this caller (perfused -i). O_CLOEXEC and O_NONBLOCK in flags are honoured.
  * Returns a descriptor (the caller's), or -1 with errno: ENODEV (no perfused to connect to or to start), EMFILE, ENOMEM, ... .
  */
-int perfuse_open(const char *path, int flags, mode_t mode);
+int perfuse_open(const char *path, int flags, ...);
 
 /*
  * Mount what the daemon serves through a descriptor of perfuse_open(). source, target, filesystemtype and flags as in

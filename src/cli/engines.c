@@ -51,15 +51,15 @@ reach(const char *path, int *out)
 
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return ENAMETOOLONG;
-	strcpy(sun.sun_path, path);
+	memcpy(sun.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return errno;
 	/* An engine that does not take connections must not hold us up. */
-	(void) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
-	if (connect(fd, (struct sockaddr *) &sun, sizeof(sun)) != 0) {
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) != 0) {
 		r = errno;
-		(void) close(fd);
+		(void)close(fd);
 		return r;
 	}
 	*out = fd;
@@ -76,21 +76,21 @@ try_socket(struct walk *w, const char *path, bool ours)
 
 	r = reach(path, &fd);
 	if (r == ECONNREFUSED && ours)
-		(void) unlink(path); /* left behind by one that was killed */
+		(void)unlink(path); /* left behind by one that was killed */
 	if (r != 0)
 		return;
-	if (engines_ask(fd, w->request, buf, sizeof(buf), &len, STATUS_MS) == 0
-	    && status_parse_answer(buf, len, &st) == 0) {
+	if (engines_ask(fd, w->request, buf, sizeof(buf), &len, STATUS_MS) == 0 &&
+	    status_parse_answer(buf, len, &st) == 0) {
 		w->stop = !w->fn(fd, &st, w->arg);
 		status_free(&st);
 	}
-	(void) close(fd);
+	(void)close(fd);
 }
 
 static void
 walk_dir(struct walk *w, const char *rundir, uid_t uid)
 {
-	char path[sizeof(((struct sockaddr_un *) NULL)->sun_path)];
+	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	struct dirent *e;
 	char *mounts;
 	DIR *d;
@@ -103,12 +103,12 @@ walk_dir(struct walk *w, const char *rundir, uid_t uid)
 	while (d && !w->stop && (e = readdir(d)) != NULL) {
 		int n = snprintf(path, sizeof(path), "%s/%s", mounts, e->d_name);
 
-		if (isdigit((unsigned char) e->d_name[0]) && n > 0 && (size_t) n < sizeof(path)
-		    && access(path, F_OK) == 0)
+		if (isdigit((unsigned char)e->d_name[0]) && n > 0 && (size_t)n < sizeof(path) &&
+		    access(path, F_OK) == 0)
 			try_socket(w, path, uid == geteuid());
 	}
 	if (d)
-		(void) closedir(d);
+		(void)closedir(d);
 	free(mounts);
 }
 
@@ -126,14 +126,14 @@ walk_users(struct walk *w, const char *dir, const char *prefix, const char *suff
 		if (strncmp(e->d_name, prefix, strlen(prefix)) != 0)
 			continue;
 		uid = strtoul(e->d_name + strlen(prefix), &end, 10);
-		if (end == e->d_name + strlen(prefix) || *end != '\0' || uid == 0 || (uid_t) uid != uid
-		    || asprintf(&path, "%s/%s%s", dir, e->d_name, suffix) < 0)
+		if (end == e->d_name + strlen(prefix) || *end != '\0' || uid == 0 || (uid_t)uid != uid ||
+		    asprintf(&path, "%s/%s%s", dir, e->d_name, suffix) < 0)
 			continue;
-		walk_dir(w, path, (uid_t) uid);
+		walk_dir(w, path, (uid_t)uid);
 		free(path);
 	}
 	if (d)
-		(void) closedir(d);
+		(void)closedir(d);
 }
 
 void

@@ -14,13 +14,12 @@
 #include "cli/cli.h"
 #include "ctl/status.h"
 
-static const char help[] =
-    "Usage: perfuse list [--json]\n"
-    "\n"
-    "List the mounts that perfuse serves.\n"
-    "\n"
-    "  --json      one JSON array of objects instead of a table\n"
-    "  -h, --help  this help\n";
+static const char help[] = "Usage: perfuse list [--json]\n"
+			   "\n"
+			   "List the mounts that perfuse serves.\n"
+			   "\n"
+			   "  --json      one JSON array of objects instead of a table\n"
+			   "  -h, --help  this help\n";
 
 enum { COLUMNS = 6 };
 
@@ -59,9 +58,9 @@ add_json(struct table *t, const struct status *st)
 
 	o = json_pack("{s:o, s:o, s:o, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "mountpoint",
 	    json_text(st->mountpoint), "source", json_text(st->source), "fstype", json_text(st->fstype), "state",
-	    st->state, "why", st->why, "engine_pid", (json_int_t) st->engine_pid, "daemon_pid",
-	    (json_int_t) st->daemon_pid, "uid", (json_int_t) st->uid, "since", (json_int_t) st->since, "nodes",
-	    (json_int_t) st->nodes, "files", (json_int_t) st->files, "waiting", (json_int_t) st->waiting);
+	    st->state, "why", st->why, "engine_pid", (json_int_t)st->engine_pid, "daemon_pid",
+	    (json_int_t)st->daemon_pid, "uid", (json_int_t)st->uid, "since", (json_int_t)st->since, "nodes",
+	    (json_int_t)st->nodes, "files", (json_int_t)st->files, "waiting", (json_int_t)st->waiting);
 	return o && json_array_append_new(t->json, o) == 0;
 }
 
@@ -72,8 +71,8 @@ add_row(struct table *t, const struct status *st)
 	const char *text[COLUMNS] = { st->mountpoint, st->fstype, st->source, st->state, pid, uid };
 	struct row *r;
 
-	(void) snprintf(pid, sizeof(pid), "%" PRId64, st->engine_pid);
-	(void) snprintf(uid, sizeof(uid), "%" PRId64, st->uid);
+	(void)snprintf(pid, sizeof(pid), "%" PRId64, st->engine_pid);
+	(void)snprintf(uid, sizeof(uid), "%" PRId64, st->uid);
 	if (t->n == t->cap) {
 		size_t cap = t->cap ? 2 * t->cap : 16;
 		struct row *rows = realloc(t->rows, cap * sizeof(*rows));
@@ -125,14 +124,14 @@ print_table(struct table *t)
 			width[i] = t->rows[k].width[i] > width[i] ? t->rows[k].width[i] : width[i];
 	}
 	for (int i = 0; i < COLUMNS; i++)
-		(void) printf("%-*s%s", i + 1 < COLUMNS ? (int) width[i] : 0, titles[i], i + 1 < COLUMNS ? "  " : "\n");
+		(void)printf("%-*s%s", i + 1 < COLUMNS ? (int)width[i] : 0, titles[i], i + 1 < COLUMNS ? "  " : "\n");
 	for (size_t k = 0; k < t->n; k++) {
 		for (int i = 0; i < COLUMNS; i++) {
-			int pad = i + 1 < COLUMNS ? (int) (width[i] - t->rows[k].width[i]) + 2 : 0;
+			int pad = i + 1 < COLUMNS ? (int)(width[i] - t->rows[k].width[i]) + 2 : 0;
 
-			(void) printf("%s%*s", t->rows[k].cell[i], pad, "");
+			(void)printf("%s%*s", t->rows[k].cell[i], pad, "");
 		}
-		(void) printf("\n");
+		(void)printf("\n");
 	}
 }
 
@@ -154,7 +153,7 @@ cli_list(int argc, char **argv)
 			json = true;
 			break;
 		case 'h':
-			(void) fputs(help, stdout);
+			(void)fputs(help, stdout);
 			return 0;
 		default:
 			return cli_usage("list", "list: unknown option %s", argv[optind - 1]);
@@ -169,8 +168,8 @@ cli_list(int argc, char **argv)
 	if (t.failed)
 		status = cli_fail(EX_OSERR, "out of memory");
 	else if (json) {
-		(void) json_dumpf(t.json, stdout, JSON_INDENT(2));
-		(void) printf("\n");
+		(void)json_dumpf(t.json, stdout, JSON_INDENT(2));
+		(void)printf("\n");
 	} else
 		print_table(&t);
 	json_decref(t.json);

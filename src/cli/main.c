@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* perfuse(1): finds the subcommand. */
+#include <bsd/unistd.h>
 #include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ open_standard(void)
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd < 0)
 		return -1;
-	(void) close(fd);
+	(void)close(fd);
 	return 0;
 }
 
@@ -48,15 +49,16 @@ main(int argc, char **argv)
 {
 	if (open_standard() != 0)
 		return EX_OSERR;
-	(void) setlocale(LC_ALL, "");
+	(void)setlocale(LC_ALL, "");
+	setproctitle_init(argc, argv, environ); /* processes that stay behind say what they are */
 	if (argc < 2)
 		return cli_usage("", "no command given");
 	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
-		(void) fputs(help, stdout);
+		(void)fputs(help, stdout);
 		return fflush(stdout) == 0 ? 0 : EX_IOERR;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
-		(void) puts("perfuse " PERFUSE_VERSION);
+		(void)puts("perfuse " PERFUSE_VERSION);
 		return fflush(stdout) == 0 ? 0 : EX_IOERR;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

@@ -29,7 +29,7 @@ enum { SECONDS_DEFAULT = 60, SECONDS_MAX = 86400 };
 static void
 say_ready(const char *what)
 {
-	(void) fprintf(stderr, "perfuse: %s\n", what);
+	(void)fprintf(stderr, "perfuse: %s\n", what);
 }
 
 /* Append a list to *all. 0 or ENOMEM. */
@@ -69,7 +69,7 @@ parse_seconds(const char *s, unsigned *out)
 	v = strtoul(s, &end, 10);
 	if (s[0] < '0' || s[0] > '9' || *end != '\0' || errno != 0 || v == 0 || v > SECONDS_MAX)
 		return EINVAL;
-	*out = (unsigned) v;
+	*out = (unsigned)v;
 	return 0;
 }
 
@@ -134,11 +134,11 @@ cli_mount(int argc, char **argv)
 		text[0] = '\0';
 		r = spawn_mount(&sp, text, sizeof(text));
 		if (r != 0 && text[0] != '\0')
-			(void) cli_fail(r, "%s", text);
+			(void)cli_fail(r, "%s", text);
 		else if (verbose && text[0] != '\0')
 			say_ready(text);
 	} else if (r < 0) {
-		(void) fputs(help, stdout);
+		(void)fputs(help, stdout);
 		r = 0;
 	}
 	free(options);

@@ -20,12 +20,12 @@ say(const char *fmt, va_list ap)
 {
 	char line[2048];
 
-	(void) vsnprintf(line, sizeof(line), fmt, ap);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	for (char *p = line; *p != '\0'; p++) {
-		if ((unsigned char) *p < ' ' || *p == 0x7f)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = '?';
 	}
-	(void) fprintf(stderr, "perfuse: %s\n", line);
+	(void)fprintf(stderr, "perfuse: %s\n", line);
 }
 
 int
@@ -46,7 +46,7 @@ cli_usage(const char *subcommand, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void) vsnprintf(line, sizeof(line), fmt, ap);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
 	return cli_fail(EX_USAGE, "%s (see perfuse %s%s--help)", line, subcommand, *subcommand ? " " : "");
 }
@@ -64,7 +64,7 @@ text_escape(const char *text, size_t *width)
 		return NULL;
 	while (left > 0) {
 		size_t n = mbrtowc(&wc, text, left, &state);
-		int w = n == 0 || n > left || wc == L'\\' || iswspace((wint_t) wc) ? -1 : wcwidth(wc);
+		int w = n == 0 || n > left || wc == L'\\' || iswspace((wint_t)wc) ? -1 : wcwidth(wc);
 
 		if (n > left) { /* not a character */
 			memset(&state, 0, sizeof(state));
@@ -72,12 +72,12 @@ text_escape(const char *text, size_t *width)
 		}
 		for (size_t i = 0; i < n; i++) {
 			if (w < 0) {
-				p += sprintf(p, "\\%03o", (unsigned char) text[i]);
+				p += sprintf(p, "\\%03o", (unsigned char)text[i]);
 				columns += 4;
 			} else
 				*p++ = text[i];
 		}
-		columns += w > 0 ? (size_t) w : 0;
+		columns += w > 0 ? (size_t)w : 0;
 		text += n;
 		left -= n;
 	}

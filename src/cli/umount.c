@@ -42,8 +42,8 @@ find_newest(int sock, const struct status *st, void *arg)
 {
 	struct find *f = arg;
 
-	if (strcmp(st->mountpoint, f->mountpoint) == 0
-	    && (!f->found || st->since > f->since || (st->since == f->since && st->engine_pid > f->pid))) {
+	if (strcmp(st->mountpoint, f->mountpoint) == 0 &&
+	    (!f->found || st->since > f->since || (st->since == f->since && st->engine_pid > f->pid))) {
 		f->found = true;
 		f->since = st->since;
 		f->pid = st->engine_pid;
@@ -82,8 +82,9 @@ field(char *p, char **out)
 
 	*out = p;
 	while (*p != '\0' && *p != ' ' && *p != '\n') {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' && p[3] <= '7') {
-			*to++ = (char) ((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
+		    p[3] <= '7') {
+			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
 			p += 4;
 		} else
 			*to++ = *p++;
@@ -112,14 +113,14 @@ mounted_there(const char *path)
 		while (*p != '\0' && strcmp(f, "-") != 0)
 			p = field(p, &f);
 		p = field(p, &type);
-		(void) field(p, &source);
+		(void)field(p, &source);
 		free(what);
 		if (asprintf(&what, "%s of %s", type, source) < 0)
 			what = NULL;
 	}
 	free(line);
 	if (mi)
-		(void) fclose(mi);
+		(void)fclose(mi);
 	return what;
 }
 
@@ -145,17 +146,18 @@ follow(char **path)
 {
 	char link[PATH_MAX], *slash, *full, *next;
 	ssize_t n;
+	int r;
 
 	n = readlink(*path, link, sizeof(link) - 1);
 	if (n <= 0)
 		return false;
 	link[n] = '\0';
 	slash = strrchr(*path, '/');
-	if (asprintf(&full, "%.*s/%s", link[0] == '/' ? 0 : (int) (slash - *path), *path, link) < 0)
+	if (asprintf(&full, "%.*s/%s", link[0] == '/' ? 0 : (int)(slash - *path), *path, link) < 0)
 		return false;
-	n = peek_canonical(full, &next);
+	r = peek_canonical(full, &next);
 	free(full);
-	if (n != 0)
+	if (r != 0)
 		return false;
 	free(*path);
 	*path = next;
@@ -226,7 +228,7 @@ cli_umount(int argc, char **argv)
 			lazy = true;
 			break;
 		case 'h':
-			(void) fputs(help, stdout);
+			(void)fputs(help, stdout);
 			return 0;
 		default:
 			return cli_usage("umount", "umount: unknown option %s", argv[optind - 1]);

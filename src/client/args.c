@@ -94,7 +94,7 @@ static uint64_t
 file_offset(const struct image *im, const ElfW(Ehdr) * eh, uint64_t addr)
 {
 	for (unsigned i = 0; i < eh->e_phnum; i++) {
-		const void *p = at(im, eh->e_phoff + (uint64_t) i * sizeof(ElfW(Phdr)), sizeof(ElfW(Phdr)));
+		const void *p = at(im, eh->e_phoff + (uint64_t)i * sizeof(ElfW(Phdr)), sizeof(ElfW(Phdr)));
 		ElfW(Phdr) ph;
 
 		if (!p)
@@ -124,8 +124,8 @@ dynamic_needs(const struct image *im, const ElfW(Ehdr) * eh, const ElfW(Phdr) * 
 				break;
 			if (pass == 0 && d.d_tag == DT_STRTAB)
 				strings = file_offset(im, eh, d.d_un.d_ptr);
-			if (pass == 1 && d.d_tag == DT_NEEDED && strings <= im->len && d.d_un.d_val <= im->len
-			    && string_at(im, strings + d.d_un.d_val, library))
+			if (pass == 1 && d.d_tag == DT_NEEDED && strings <= im->len && d.d_un.d_val <= im->len &&
+			    string_at(im, strings + d.d_un.d_val, library))
 				return true;
 		}
 	}
@@ -142,11 +142,11 @@ image_needs(const struct image *im, const char *library)
 	if (!p)
 		return false;
 	memcpy(&eh, p, sizeof(eh));
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_phentsize != sizeof(ph)
-	    || eh.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
+	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_phentsize != sizeof(ph) ||
+	    eh.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
 		return false;
 	for (unsigned i = 0; i < eh.e_phnum; i++) {
-		p = at(im, eh.e_phoff + (uint64_t) i * sizeof(ph), sizeof(ph));
+		p = at(im, eh.e_phoff + (uint64_t)i * sizeof(ph), sizeof(ph));
 		if (!p)
 			return false;
 		memcpy(&ph, p, sizeof(ph));
@@ -168,8 +168,8 @@ open_program(const char *program)
 		return open(program, O_RDONLY | O_CLOEXEC);
 	for (; path; path = *end ? end + 1 : NULL) {
 		end = strchrnul(path, ':');
-		n = snprintf(file, sizeof(file), "%.*s%s%s", (int) (end - path), path, end == path ? "" : "/", program);
-		if (n > 0 && (size_t) n < sizeof(file) && access(file, X_OK) == 0)
+		n = snprintf(file, sizeof(file), "%.*s%s%s", (int)(end - path), path, end == path ? "" : "/", program);
+		if (n > 0 && (size_t)n < sizeof(file) && access(file, X_OK) == 0)
 			return open(file, O_RDONLY | O_CLOEXEC);
 	}
 	return -1;
@@ -188,15 +188,15 @@ args_takes_fd(const char *program)
 	if (fd < 0)
 		return false;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-		im.len = (size_t) st.st_size;
+		im.len = (size_t)st.st_size;
 		map = mmap(NULL, im.len, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (map != MAP_FAILED) {
 			im.data = map;
 			takes = image_needs(&im, "libfuse3.so.3") || image_needs(&im, "libfuse3.so.4");
-			(void) munmap(map, im.len);
+			(void)munmap(map, im.len);
 		}
 	}
-	(void) close(fd);
+	(void)close(fd);
 	return takes;
 }
 
@@ -214,13 +214,12 @@ make_mount(struct client_mount *m, const char *name, const struct mountopts *own
 		type = NULL;
 	m->filesystemtype = type;
 	if (its->max_read)
-		(void) snprintf(max_read, sizeof(max_read), ",max_read=%u", its->max_read);
+		(void)snprintf(max_read, sizeof(max_read), ",max_read=%u", its->max_read);
 	if (its->blksize)
-		(void) snprintf(blksize, sizeof(blksize), ",blksize=%u", its->blksize);
+		(void)snprintf(blksize, sizeof(blksize), ",blksize=%u", its->blksize);
 	if (asprintf(&data, "fd=%d%s%s%s%s%s", fd, its->allow_other ? ",allow_other" : "",
 		its->default_permissions ? ",default_permissions" : "", its->auto_unmount ? ",auto_unmount" : "",
-		max_read, blksize)
-	    < 0)
+		max_read, blksize) < 0)
 		data = NULL;
 	m->data = data;
 	return m->source && type && data ? 0 : ENOMEM;
@@ -236,17 +235,17 @@ args_fd_make(char *const *argv, const struct mountopts *own, int fd, struct args
 	memset(out, 0, sizeof(*out));
 	out->at = args_mountpoint(argv);
 	if (out->at < 0) {
-		(void) snprintf(why, whylen, "none of %s's arguments is a directory to mount on", argv[0]);
+		(void)snprintf(why, whylen, "none of %s's arguments is a directory to mount on", argv[0]);
 		return ENOENT;
 	}
-	(void) snprintf(why, whylen, "out of memory");
+	(void)snprintf(why, whylen, "out of memory");
 	list = args_options(argv);
 	if (!list)
 		return ENOMEM;
 	r = mountopts_parse(list, &its, &bad);
 	free(list);
 	if (r == EINVAL)
-		(void) snprintf(why, whylen, "mount option \"%s\" is wrong", bad);
+		(void)snprintf(why, whylen, "mount option \"%s\" is wrong", bad);
 	free(bad);
 	if (r != 0)
 		return r;
@@ -258,15 +257,15 @@ args_fd_make(char *const *argv, const struct mountopts *own, int fd, struct args
 	out->mount.target = realpath(argv[out->at], NULL);
 	if (!out->mount.target) {
 		r = errno;
-		(void) snprintf(why, whylen, "%s: %s", argv[out->at], strerror(r));
+		(void)snprintf(why, whylen, "%s: %s", argv[out->at], strerror(r));
 		return r;
 	}
 	while (argv[n])
 		n++;
-	out->argv = calloc((size_t) n + 1, sizeof(*out->argv));
+	out->argv = calloc((size_t)n + 1, sizeof(*out->argv));
 	if (!out->argv)
 		return ENOMEM;
-	memcpy(out->argv, argv, (size_t) n * sizeof(*out->argv));
+	memcpy(out->argv, argv, (size_t)n * sizeof(*out->argv));
 	if (asprintf(&out->argv[out->at], "/dev/fd/%d", fd) < 0) {
 		out->argv[out->at] = NULL;
 		return ENOMEM;
@@ -280,9 +279,9 @@ args_fd_free(struct args_fd *a)
 	if (a->argv)
 		free(a->argv[a->at]);
 	free(a->argv);
-	free((char *) a->mount.source);
-	free((char *) a->mount.target);
-	free((char *) a->mount.filesystemtype);
-	free((char *) a->mount.data);
+	free((char *)a->mount.source);
+	free((char *)a->mount.target);
+	free((char *)a->mount.filesystemtype);
+	free((char *)a->mount.data);
 	memset(a, 0, sizeof(*a));
 }

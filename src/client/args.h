@@ -20,8 +20,8 @@ char *args_options(char *const *argv);
 /* Is the program (found on PATH as execvp(3) does) linked to libfuse 3, which knows /dev/fd/N since 3.3? */
 bool args_takes_fd(const char *program);
 
-struct args_fd {           /* the daemon's command line with a descriptor instead of its mountpoint */
-	char **argv;             /* strings: ours is argv[at], the others are borrowed */
+struct args_fd {     /* the daemon's command line with a descriptor instead of its mountpoint */
+	char **argv; /* strings: ours is argv[at], the others are borrowed */
 	int at;
 	struct client_mount mount; /* what to ask perfused for; its strings are owned, fuse_sock is left alone */
 };
@@ -29,8 +29,7 @@ struct args_fd {           /* the daemon's command line with a descriptor instea
  * own: what the user asked of perfuse itself. fd: the daemon's end of the socket. 0, or errno with one line in why[]. args_fd_free()
  * in any case.
  */
-int args_fd_make(
-    char *const *argv, const struct mountopts *own, int fd, struct args_fd *out, char *why, size_t whylen);
+int args_fd_make(char *const *argv, const struct mountopts *own, int fd, struct args_fd *out, char *why, size_t whylen);
 void args_fd_free(struct args_fd *a);
 
 #endif

@@ -28,10 +28,10 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 
-enum { FUSE_CLONE = (int) 0x8004e500 }; /* FUSE_DEV_IOC_CLONE */
+enum { FUSE_CLONE = (int)0x8004e500 }; /* FUSE_DEV_IOC_CLONE */
 
 /* An int argument: the kernel looks at its low 32 bits only, and so must we. */
-#define ARG_INT(n, mask, value) SCMP_CMP(n, SCMP_CMP_MASKED_EQ, (mask) & UINT32_MAX, (value) & UINT32_MAX)
+#define ARG_INT(n, mask, value) SCMP_CMP(n, SCMP_CMP_MASKED_EQ, (mask)&UINT32_MAX, (value)&UINT32_MAX)
 
 static const int open_mask = O_ACCMODE | O_CREAT | O_DIRECTORY;
 
@@ -40,10 +40,10 @@ add_asking(scmp_filter_ctx ctx)
 {
 	int r;
 
-	r = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(open), 1, ARG_INT(1, (unsigned) open_mask, O_RDWR));
+	r = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(open), 1, ARG_INT(1, (unsigned)open_mask, O_RDWR));
 	if (r == 0)
 		r = seccomp_rule_add(
-		    ctx, SCMP_ACT_NOTIFY, SCMP_SYS(openat), 1, ARG_INT(2, (unsigned) open_mask, O_RDWR));
+		    ctx, SCMP_ACT_NOTIFY, SCMP_SYS(openat), 1, ARG_INT(2, (unsigned)open_mask, O_RDWR));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(mount), 0);
 	if (r == 0)
@@ -52,7 +52,7 @@ add_asking(scmp_filter_ctx ctx)
 		r = seccomp_rule_add(ctx, SCMP_ACT_NOTIFY, SCMP_SYS(umount2), 0);
 	if (r == 0)
 		r = seccomp_rule_add(
-		    ctx, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl), 1, ARG_INT(1, UINT32_MAX, (uint32_t) FUSE_CLONE));
+		    ctx, SCMP_ACT_NOTIFY, SCMP_SYS(ioctl), 1, ARG_INT(1, UINT32_MAX, (uint32_t)FUSE_CLONE));
 	if (r == 0)
 		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(fsopen), 0);
 	return -r;
@@ -73,11 +73,11 @@ add_rules(scmp_filter_ctx ctx, bool notify)
 	if (r == 0)
 		r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
 	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl), 1,
-		    ARG_INT(1, UINT32_MAX, (unsigned) F_SETPIPE_SZ));
+		r = seccomp_rule_add(
+		    ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl), 1, ARG_INT(1, UINT32_MAX, (unsigned)F_SETPIPE_SZ));
 	if (r == 0)
-		r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl64), 1,
-		    ARG_INT(1, UINT32_MAX, (unsigned) F_SETPIPE_SZ));
+		r = seccomp_rule_add(
+		    ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(fcntl64), 1, ARG_INT(1, UINT32_MAX, (unsigned)F_SETPIPE_SZ));
 	if (r == 0 && notify)
 		return add_asking(ctx);
 	return -r;
@@ -98,24 +98,24 @@ export_filter(scmp_filter_ctx ctx, struct sock_fprog *out)
 	if (r == 0 && fstat(fd, &st) != 0)
 		r = errno;
 	if (r == 0) {
-		n = (size_t) st.st_size;
+		n = (size_t)st.st_size;
 		out->filter = malloc(n ? n : 1);
 		if (!out->filter)
 			r = ENOMEM;
 		while (r == 0 && got < n) {
-			ssize_t k = pread(fd, (char *) out->filter + got, n - got, (off_t) got);
+			ssize_t k = pread(fd, (char *)out->filter + got, n - got, (off_t)got);
 
 			if (k <= 0)
 				r = k < 0 ? errno : EIO;
 			else
-				got += (size_t) k;
+				got += (size_t)k;
 		}
 		if (r != 0)
 			filter_free(out);
 		else
-			out->len = (unsigned short) (n / sizeof(*out->filter));
+			out->len = (unsigned short)(n / sizeof(*out->filter));
 	}
-	(void) close(fd);
+	(void)close(fd);
 	return r;
 }
 
@@ -158,7 +158,7 @@ filter_install(const struct sock_fprog *prog, bool notify, int *listener)
 	if (r < 0)
 		return errno;
 	if (notify)
-		*listener = (int) r;
+		*listener = (int)r;
 	return 0;
 }
 

@@ -211,8 +211,8 @@ client_answer(int control, int timeout_ms, uint32_t *code, int *error, char *tex
 	size_t len;
 
 	int result = fdp_recv(control, &packet, sizeof(packet), &len, NULL, 0, &nfds, NULL, timeout_ms);
-	if (result ==
-	    ECONNRESET) /* said once, when the peer closed with something unread; what it sent is still there */
+	/* Said once, when the peer closed with something unread: what it sent before is still to be had. */
+	if (result == ECONNRESET)
 		result = fdp_recv(control, &packet, sizeof(packet), &len, NULL, 0, &nfds, NULL, timeout_ms);
 	if (result == EMSGSIZE)
 		return EPROTO;

@@ -394,11 +394,17 @@ open_fuse(int flags)
 }
 
 CLIENT_EXPORT int
-perfuse_open(const char *path, int flags, mode_t mode)
+perfuse_open(const char *path, int flags, ...)
 {
+	va_list ap;
+	mode_t mode;
+
 	if (strcmp(path, "/dev/fuse") == 0)
 		return open_fuse(flags);
-	if ((flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE)
-		return open(path, flags, mode);
-	return open(path, flags);
+	if ((flags & O_CREAT) == 0 && (flags & O_TMPFILE) != O_TMPFILE)
+		return open(path, flags);
+	va_start(ap, flags);
+	mode = va_arg(ap, mode_t);
+	va_end(ap);
+	return open(path, flags, mode);
 }

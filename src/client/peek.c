@@ -17,23 +17,23 @@
 int
 peek_bytes(pid_t pid, uint64_t addr, void *buf, size_t len)
 {
-	struct iovec local = { buf, len }, remote = { (void *) (uintptr_t) addr, len };
+	struct iovec local = { buf, len }, remote = { (void *)(uintptr_t)addr, len };
 	ssize_t n;
 
 	n = process_vm_readv(pid, &local, 1, &remote, 1, 0);
 	if (n < 0)
 		return errno;
-	return (size_t) n == len ? 0 : EFAULT;
+	return (size_t)n == len ? 0 : EFAULT;
 }
 
 int
 peek_string(pid_t pid, uint64_t addr, char *buf, size_t room, bool cut)
 {
-	size_t page = (size_t) sysconf(_SC_PAGESIZE), got = 0;
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), got = 0;
 	int r;
 
 	while (got + 1 < room) {
-		size_t n = page - (size_t) (addr & (page - 1)); /* the next page may not be there */
+		size_t n = page - (size_t)(addr & (page - 1)); /* the next page may not be there */
 
 		if (n > room - 1 - got)
 			n = room - 1 - got;
@@ -56,11 +56,11 @@ proc_link(pid_t pid, const char *name, char *buf, size_t room)
 	char path[64];
 	ssize_t n;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/%s", (int) pid, name);
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
 	n = readlink(path, buf, room);
 	if (n < 0)
 		return errno;
-	if ((size_t) n >= room)
+	if ((size_t)n >= room)
 		return ENAMETOOLONG;
 	buf[n] = '\0';
 	return 0;
@@ -69,15 +69,20 @@ proc_link(pid_t pid, const char *name, char *buf, size_t room)
 int
 peek_socket(pid_t pid, int fd, uint64_t *ino)
 {
-	char name[32], link[64], end;
+	static const char socket[] = "socket:[";
+	char name[32], link[64], *end;
 	unsigned long long v;
 	int r;
 
-	(void) snprintf(name, sizeof(name), "fd/%d", fd);
+	(void)snprintf(name, sizeof(name), "fd/%d", fd);
 	r = proc_link(pid, name, link, sizeof(link));
 	if (r != 0)
 		return r == ENAMETOOLONG ? ENOTSOCK : r;
-	if (sscanf(link, "socket:[%llu%c", &v, &end) != 2 || end != ']')
+	if (strncmp(link, socket, sizeof(socket) - 1) != 0)
+		return ENOTSOCK;
+	errno = 0;
+	v = strtoull(link + sizeof(socket) - 1, &end, 10);
+	if (*end != ']' || errno != 0)
 		return ENOTSOCK;
 	*ino = v;
 	return 0;
@@ -88,8 +93,9 @@ peek_same_view(pid_t pid)
 {
 	char its[64], ours[64], root[4];
 
-	return proc_link(pid, "ns/mnt", its, sizeof(its)) == 0 && proc_link(getpid(), "ns/mnt", ours, sizeof(ours)) == 0
-	    && strcmp(its, ours) == 0 && proc_link(pid, "root", root, sizeof(root)) == 0 && strcmp(root, "/") == 0;
+	return proc_link(pid, "ns/mnt", its, sizeof(its)) == 0 &&
+	       proc_link(getpid(), "ns/mnt", ours, sizeof(ours)) == 0 && strcmp(its, ours) == 0 &&
+	       proc_link(pid, "root", root, sizeof(root)) == 0 && strcmp(root, "/") == 0;
 }
 
 int
@@ -106,7 +112,7 @@ peek_absolute(pid_t pid, const char *path, char *buf, size_t room)
 			return r;
 		n = snprintf(buf, room, "%s/%s", strcmp(cwd, "/") == 0 ? "" : cwd, path);
 	}
-	return n >= 0 && (size_t) n < room ? 0 : ENAMETOOLONG;
+	return n >= 0 && (size_t)n < room ? 0 : ENAMETOOLONG;
 }
 
 /* The process of a thread: only that can be had as a pidfd on all kernels. */
@@ -117,15 +123,15 @@ thread_group(pid_t tid)
 	int tgid = -1;
 	FILE *f;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/status", (int) tid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
 	f = fopen(path, "re");
 	if (!f)
 		return -1;
 	while (tgid < 0 && fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "Tgid: %d", &tgid) != 1)
-			tgid = -1;
+		if (strncmp(line, "Tgid:", 5) == 0)
+			tgid = (int)strtol(line + 5, NULL, 10);
 	}
-	(void) fclose(f);
+	(void)fclose(f);
 	return tgid;
 }
 
@@ -137,13 +143,13 @@ peek_dup(pid_t pid, int fd, int *out)
 
 	if (tgid < 0)
 		return ESRCH;
-	pidfd = (int) syscall(SYS_pidfd_open, tgid, 0);
+	pidfd = (int)syscall(SYS_pidfd_open, tgid, 0);
 	if (pidfd < 0)
 		return errno;
-	*out = (int) syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	*out = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
 	if (*out < 0)
 		r = errno;
-	(void) close(pidfd);
+	(void)close(pidfd);
 	return r;
 }
 

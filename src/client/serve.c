@@ -60,7 +60,7 @@ do_mount(struct job *j)
 	canonical = realpath(j->target, NULL);
 	if (!canonical) {
 		j->error = errno;
-		(void) snprintf(j->why, sizeof(j->why), "%s: %s", j->target, strerror(j->error));
+		(void)snprintf(j->why, sizeof(j->why), "%s: %s", j->target, strerror(j->error));
 		return;
 	}
 	free(j->target);
@@ -72,13 +72,13 @@ static void *
 job_run(void *arg)
 {
 	struct job *j = arg;
+	void *done = j;
 
 	if (j->unmount)
-		j->error =
-		    client_unmount(j->control, j->lazy, j->lazy ? LAZY_MS : UNMOUNT_MS, j->why, sizeof(j->why));
+		j->error = client_unmount(j->control, j->lazy, j->lazy ? LAZY_MS : UNMOUNT_MS, j->why, sizeof(j->why));
 	else
 		do_mount(j);
-	while (write(j->s->jobs[1], &j, sizeof(j)) < 0 && errno == EINTR) /* a pipe takes a pointer whole */
+	while (write(j->s->jobs[1], &done, sizeof(done)) < 0 && errno == EINTR) /* a pipe takes a pointer whole */
 		;
 	return NULL;
 }
@@ -92,7 +92,7 @@ job_start(struct job *j)
 	r = pthread_create(&t, NULL, job_run, j);
 	if (r != 0)
 		return r;
-	(void) pthread_detach(t);
+	(void)pthread_detach(t);
 	j->s->running++;
 	return 0;
 }
@@ -117,9 +117,9 @@ serve_free(struct sup *s, struct served *v)
 {
 	TAILQ_REMOVE(&s->served, v, link);
 	if (v->engine_fd >= 0)
-		(void) close(v->engine_fd);
+		(void)close(v->engine_fd);
 	if (v->control >= 0)
-		(void) close(v->control);
+		(void)close(v->control);
 	free(v->target);
 	free(v->what);
 	free(v);
@@ -186,7 +186,7 @@ merge(struct job *j, const struct mountopts *o, const struct client_mount *m)
 	j->target = copy(m->target, &bad);
 	j->source = copy(o->fsname ? o->fsname : m->source, &bad);
 	if (o->subtype) {
-		n = asprintf(&j->filesystemtype, "%.*s.%s", (int) strcspn(type, "."), type, o->subtype);
+		n = asprintf(&j->filesystemtype, "%.*s.%s", (int)strcspn(type, "."), type, o->subtype);
 		if (n < 0) {
 			j->filesystemtype = NULL;
 			bad = true;
@@ -194,9 +194,9 @@ merge(struct job *j, const struct mountopts *o, const struct client_mount *m)
 	} else
 		j->filesystemtype = copy(type, &bad);
 	if (o->max_read)
-		(void) snprintf(max_read, sizeof(max_read), ",max_read=%u", o->max_read);
+		(void)snprintf(max_read, sizeof(max_read), ",max_read=%u", o->max_read);
 	if (o->blksize)
-		(void) snprintf(blksize, sizeof(blksize), ",blksize=%u", o->blksize);
+		(void)snprintf(blksize, sizeof(blksize), ",blksize=%u", o->blksize);
 	n = asprintf(&j->data, "%s%s%s%s%s%s", m->data ? m->data : "", o->allow_other ? ",allow_other" : "",
 	    o->default_permissions ? ",default_permissions" : "", o->auto_unmount ? ",auto_unmount" : "", max_read,
 	    blksize);
@@ -275,9 +275,9 @@ serve_ended(struct sup *s, struct served *v)
 		serve_free(s, old);
 	v->state = SERVED_ENDED;
 	if (v->control >= 0)
-		(void) close(v->control);
+		(void)close(v->control);
 	if (v->engine_fd >= 0)
-		(void) close(v->engine_fd);
+		(void)close(v->engine_fd);
 	v->control = v->engine_fd = -1;
 }
 
@@ -288,7 +288,7 @@ mount_failed(struct sup *s, struct served *v, struct job *j)
 	free(v->target);
 	v->target = NULL;
 	s->refused_error = j->error;
-	(void) snprintf(s->refused, sizeof(s->refused), "%s", j->why[0] ? j->why : strerror(j->error));
+	(void)snprintf(s->refused, sizeof(s->refused), "%s", j->why[0] ? j->why : strerror(j->error));
 	if (s->was_ready)
 		sup_say(s, "%s", s->refused);
 	else if (s->cfg->listener < 0) /* there is no system call that could tell the daemon */
@@ -300,7 +300,7 @@ mount_done(struct sup *s, struct served *v, struct job *j)
 {
 	v->state = SERVED_MOUNTED;
 	v->control = j->control;
-	(void) close(v->engine_fd); /* the engine has its own now; ours would keep the daemon from seeing its end */
+	(void)close(v->engine_fd); /* the engine has its own now; ours would keep the daemon from seeing its end */
 	v->engine_fd = -1;
 	free(v->target);
 	v->target = j->target;
@@ -308,7 +308,7 @@ mount_done(struct sup *s, struct served *v, struct job *j)
 	if (asprintf(&v->what, "%s of %s", j->filesystemtype, j->source ? j->source : "none") < 0)
 		v->what = NULL;
 	if (s->ending)
-		(void) shutdown(v->control, SHUT_WR);
+		(void)shutdown(v->control, SHUT_WR);
 }
 
 void
@@ -316,10 +316,12 @@ serve_job_done(struct sup *s)
 {
 	struct served *v;
 	struct job *j;
+	void *done;
 	int error;
 
-	if (read(s->jobs[0], &j, sizeof(j)) != (ssize_t) sizeof(j))
+	if (read(s->jobs[0], &done, sizeof(done)) != (ssize_t)sizeof(done))
 		return;
+	j = done;
 	s->running--;
 	v = j->v;
 	error = j->error;
@@ -330,13 +332,14 @@ serve_job_done(struct sup *s)
 	else if (error == 0 || error == ECONNRESET) {
 		error = 0;
 		serve_ended(s, v);
+		v->excused = v->waiting != 0;
 	} else {
 		v->state = v->before; /* busy; or lazily on its way, which the control connection will tell */
 		if (error == ETIMEDOUT && j->lazy)
 			error = 0;
 	}
 	if (v->waiting != 0)
-		(void) trap_answer(s, v->waiting, error);
+		(void)trap_answer(s, v->waiting, error);
 	v->waiting = 0;
 	job_free(j);
 }

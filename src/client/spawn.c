@@ -7,6 +7,7 @@
  */
 #include "client/spawn.h"
 
+#include <bsd/unistd.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -61,7 +62,7 @@ pin_environment(const char *name)
 	if (!value || *value == '/' || *value == '\0' || !getcwd(cwd, sizeof(cwd)))
 		return;
 	if (asprintf(&path, "%s/%s", cwd, value) >= 0) {
-		(void) setenv(name, path, 1);
+		(void)setenv(name, path, 1);
 		free(path);
 	}
 }
@@ -72,15 +73,15 @@ detach(int *keep, size_t n)
 {
 	int null;
 
-	(void) setsid();
+	(void)setsid();
 	pin_environment("PERFUSE_PERFUSED");
 	pin_environment("PERFUSE_SOCKET");
-	(void) chdir("/");
-	(void) prctl(PR_SET_NAME, "perfuse-superv", 0, 0, 0);
+	(void)chdir("/");
+	(void)prctl(PR_SET_NAME, "perfuse-superv", 0, 0, 0);
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (null >= 0) {
-		(void) dup2(null, STDIN_FILENO);
-		(void) dup2(null, STDOUT_FILENO);
+		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
 	}
 	tree_keep_only(keep, n);
 }
@@ -93,11 +94,11 @@ start_failed(const struct start *st, int error, const char *stage)
 
 	if (stage == tree_exec) {
 		news.status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-		(void) snprintf(news.text, sizeof(news.text), "%s: %s", st->sp->argv[0],
+		(void)snprintf(news.text, sizeof(news.text), "%s: %s", st->sp->argv[0],
 		    error == ENOENT ? "command not found" : strerror(error));
 	} else
-		(void) snprintf(news.text, sizeof(news.text), "%s: %s", stage, strerror(error));
-	(void) fdp_send(st->link, &news, sizeof(news), NULL, 0);
+		(void)snprintf(news.text, sizeof(news.text), "%s: %s", stage, strerror(error));
+	(void)fdp_send(st->link, &news, sizeof(news), NULL, 0);
 	return news.status;
 }
 
@@ -116,13 +117,13 @@ supervisor(struct start *st)
 	int words[2], r;
 
 	/* The tree's root waits for its children and a dying peer is an error number; the daemon gets both back as they were. */
-	(void) sigaction(SIGCHLD, &sa, &chld);
+	(void)sigaction(SIGCHLD, &sa, &chld);
 	sa.sa_handler = SIG_IGN;
-	(void) sigaction(SIGPIPE, &sa, &pipe_action);
+	(void)sigaction(SIGPIPE, &sa, &pipe_action);
 	if (pipe2(words, O_CLOEXEC) != 0)
 		return start_failed(st, errno, "cannot make a pipe");
 	r = tree_start(
-	    &(struct tree_start) {
+	    &(struct tree_start){
 		.argv = st->fd_way ? st->args.argv : st->sp->argv,
 		.filter = &st->filter,
 		.notify = !st->fd_way,
@@ -135,9 +136,10 @@ supervisor(struct start *st)
 	    &cfg.tree, &cfg.listener, &stage);
 	if (r != 0)
 		return start_failed(st, r, stage);
-	(void) close(words[1]);
+	(void)close(words[1]);
 	cfg.words = words[0];
-	detach((int[]) { cfg.link, cfg.tree, cfg.listener, cfg.words, st->fd_way ? cfg.mount->fuse_sock : -1 }, 5);
+	setproctitle("supervisor of %s", cfg.name);
+	detach((int[]){ cfg.link, cfg.tree, cfg.listener, cfg.words, st->fd_way ? cfg.mount->fuse_sock : -1 }, 5);
 	return supervise_run(&cfg);
 }
 
@@ -156,15 +158,15 @@ follow(const struct spawn *sp, int link, int signals, pid_t supervisor_pid, char
 
 		if (poll(pfd, 2, -1) < 0)
 			continue;
-		if (pfd[1].revents && read(signals, &si, sizeof(si)) == (ssize_t) sizeof(si) && caught == 0) {
-			caught = (int) si.ssi_signo;
-			(void) fdp_send(link, &caught, sizeof(caught), NULL, 0);
+		if (pfd[1].revents && read(signals, &si, sizeof(si)) == (ssize_t)sizeof(si) && caught == 0) {
+			caught = (int)si.ssi_signo;
+			(void)fdp_send(link, &caught, sizeof(caught), NULL, 0);
 		}
 		if (!pfd[0].revents)
 			continue;
 		r = fdp_recv(link, &news, sizeof(news), &len, NULL, 0, &nfds, NULL, 0);
 		if (r != 0 || len != sizeof(news)) {
-			(void) snprintf(text, room, "the supervisor of %s ended unexpectedly", sp->argv[0]);
+			(void)snprintf(text, room, "the supervisor of %s ended unexpectedly", sp->argv[0]);
 			return caught ? 128 + caught : EX_SOFTWARE;
 		}
 		news.text[sizeof(news.text) - 1] = '\0';
@@ -175,12 +177,12 @@ follow(const struct spawn *sp, int link, int signals, pid_t supervisor_pid, char
 				sp->ready(news.text);
 			continue;
 		}
-		(void) waitpid(supervisor_pid, NULL, 0);
+		(void)waitpid(supervisor_pid, NULL, 0);
 		break;
 	}
-	(void) snprintf(text, room, "%s", news.text);
+	(void)snprintf(text, room, "%s", news.text);
 	if (caught && (sp->foreground || news.status != 0)) {
-		(void) snprintf(text, room, "%s", news.status == 0 ? "" : strsignal(caught));
+		(void)snprintf(text, room, "%s", news.status == 0 ? "" : strsignal(caught));
 		return 128 + caught;
 	}
 	return news.status;
@@ -195,15 +197,15 @@ own_options(const struct spawn *sp, struct mountopts *own, char *text, size_t ro
 
 	r = mountopts_parse(sp->options ? sp->options : "", own, &bad);
 	if (r == 0 && (own->rest || own->fd >= 0)) {
-		(void) snprintf(text, room, "mount option \"%s\" is not known here; options of %s go behind --",
+		(void)snprintf(text, room, "mount option \"%s\" is not known here; options of %s go behind --",
 		    own->rest ? own->rest : "fd", daemon_name(sp));
 		mountopts_free(own);
 		return EX_USAGE;
 	}
 	if (r == EINVAL)
-		(void) snprintf(text, room, "mount option \"%s\" is wrong", bad);
+		(void)snprintf(text, room, "mount option \"%s\" is wrong", bad);
 	else
-		(void) snprintf(text, room, "%s", strerror(r));
+		(void)snprintf(text, room, "%s", strerror(r));
 	free(bad);
 	return r == 0 ? 0 : supervise_status(r);
 }
@@ -247,12 +249,12 @@ prepare_fd(struct start *st, char *text, size_t room)
 	if (r == 0)
 		r = fdp_buffers(sv[1], client_bufsize(), NULL);
 	if (r != 0) {
-		(void) snprintf(text, room, "cannot make a socket: %s", strerror(r));
+		(void)snprintf(text, room, "cannot make a socket: %s", strerror(r));
 		return supervise_status(r);
 	}
 	r = args_fd_make(st->sp->argv, &st->own, sv[0], &st->args, text, room);
 	st->args.mount.fuse_sock = sv[1];
-	st->args.mount.sndbuf = (uint32_t) sndbuf;
+	st->args.mount.sndbuf = (uint32_t)sndbuf;
 	return supervise_status(r);
 }
 
@@ -270,7 +272,7 @@ prepare(struct start *st, char *text, size_t room)
 	if (r == 0) {
 		r = filter_build(!st->fd_way, &st->filter);
 		if (r != 0) {
-			(void) snprintf(text, room, "cannot build a seccomp filter: %s", strerror(r));
+			(void)snprintf(text, room, "cannot build a seccomp filter: %s", strerror(r));
 			r = EX_OSERR;
 		}
 	}
@@ -281,8 +283,8 @@ static void
 release(struct start *st)
 {
 	if (st->daemon_end >= 0) {
-		(void) close(st->daemon_end);
-		(void) close(st->args.mount.fuse_sock);
+		(void)close(st->daemon_end);
+		(void)close(st->args.mount.fuse_sock);
 	}
 	st->daemon_end = -1;
 	args_fd_free(&st->args);
@@ -299,27 +301,27 @@ run(struct start *st, const sigset_t *blocked, char *text, size_t room)
 
 	r = fdp_pair(SOCK_SEQPACKET, link);
 	if (r != 0) {
-		(void) snprintf(text, room, "cannot make a socket: %s", strerror(r));
+		(void)snprintf(text, room, "cannot make a socket: %s", strerror(r));
 		return supervise_status(r);
 	}
 	signals = signalfd(-1, blocked, SFD_CLOEXEC | SFD_NONBLOCK);
 	pid = signals < 0 ? -1 : fork();
 	if (pid == 0) {
-		(void) close(link[0]); /* or we would never see the starter leave */
+		(void)close(link[0]); /* or we would never see the starter leave */
 		st->link = link[1];
 		_exit(supervisor(st));
 	}
-	(void) close(link[1]);
+	(void)close(link[1]);
 	if (pid < 0) {
-		(void) snprintf(text, room, "cannot start a process: %s", strerror(errno));
+		(void)snprintf(text, room, "cannot start a process: %s", strerror(errno));
 		r = EX_OSERR;
 	} else {
 		release(st); /* ours would keep the daemon's death from the engine, and the engine's from the daemon */
 		r = follow(st->sp, link[0], signals, pid, text, room);
 	}
-	(void) close(link[0]);
+	(void)close(link[0]);
 	if (signals >= 0)
-		(void) close(signals);
+		(void)close(signals);
 	return r;
 }
 
@@ -332,13 +334,13 @@ spawn_mount(const struct spawn *sp, char *text, size_t room)
 
 	r = prepare(&st, text, room);
 	if (r == 0) {
-		(void) sigemptyset(&set);
-		(void) sigaddset(&set, SIGINT);
-		(void) sigaddset(&set, SIGTERM);
-		(void) sigaddset(&set, SIGHUP);
-		(void) sigprocmask(SIG_BLOCK, &set, &st.mask);
+		(void)sigemptyset(&set);
+		(void)sigaddset(&set, SIGINT);
+		(void)sigaddset(&set, SIGTERM);
+		(void)sigaddset(&set, SIGHUP);
+		(void)sigprocmask(SIG_BLOCK, &set, &st.mask);
 		r = run(&st, &set, text, room);
-		(void) sigprocmask(SIG_SETMASK, &st.mask, NULL);
+		(void)sigprocmask(SIG_SETMASK, &st.mask, NULL);
 	}
 	release(&st);
 	return r;

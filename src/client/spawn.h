@@ -18,8 +18,8 @@ struct spawn {
 	char *const *argv;   /* the daemon and its arguments; argv[0] is found on PATH */
 	const char *options; /* mount options that go before the daemon's own, or NULL */
 	enum spawn_via via;
-	unsigned seconds; /* for the first mount to answer */
-	bool foreground;  /* stay until everything has ended; a signal unmounts */
+	unsigned seconds;                /* for the first mount to answer */
+	bool foreground;                 /* stay until everything has ended; a signal unmounts */
 	void (*ready)(const char *what); /* foreground: the mount answers. May be NULL */
 };
 

@@ -26,13 +26,14 @@ enum served_state {
 struct served {
 	TAILQ_ENTRY(served) link;
 	enum served_state state, before; /* before: LEAVING */
-	uint64_t ino;     /* of the daemon's end */
-	int engine_fd;    /* the other end, until it has been handed over; -1 */
-	uint32_t sndbuf;  /* of the daemon's end */
-	char *target;     /* canonical; NULL while OPEN */
-	char *what;       /* "TYPE of SOURCE", for -v; NULL while OPEN */
-	int control;      /* to the engine; -1 */
-	uint64_t waiting; /* the notification that the thread's result answers; 0: none */
+	uint64_t ino;                    /* of the daemon's end */
+	int engine_fd;                   /* the other end, until it has been handed over; -1 */
+	uint32_t sndbuf;                 /* of the daemon's end */
+	char *target;                    /* canonical; NULL while OPEN */
+	char *what;                      /* "TYPE of SOURCE", for -v; NULL while OPEN */
+	int control;                     /* to the engine; -1 */
+	bool excused;                    /* ENDED: the daemon has heard of it */
+	uint64_t waiting;                /* the notification that the thread's result answers; 0: none */
 };
 
 struct words; /* words.c */
@@ -49,16 +50,16 @@ struct sup {
 	struct seccomp_notif_resp *resp;
 	size_t req_size, resp_size;
 
-	bool was_ready;  /* the first mount answered, or once did */
-	bool was_tried;  /* the daemon tried to mount something */
-	bool ending;     /* everything is being ended */
-	bool daemon_ended; /* by itself */
-	int daemon_status;  /* of wait(2) */
-	uint64_t deadline;  /* of the current phase; 0: none */
-	uint64_t give_up;   /* while ending: when to stop waiting for the rest */
-	int kill_step;      /* while ending: 0 none yet, SIGTERM or SIGKILL sent */
-	int status;         /* the final news: 0 or sysexits */
-	char why[SUPERVISE_TEXT]; /* and its line; "" while there is none */
+	bool was_ready;               /* the first mount answered, or once did */
+	bool was_tried;               /* the daemon tried to mount something */
+	bool ending;                  /* everything is being ended */
+	bool daemon_ended;            /* by itself */
+	int daemon_status;            /* of wait(2) */
+	uint64_t deadline;            /* of the current phase; 0: none */
+	uint64_t give_up;             /* while ending: when to stop waiting for the rest */
+	int kill_step;                /* while ending: 0 none yet, SIGTERM or SIGKILL sent */
+	int status;                   /* the final news: 0 or sysexits */
+	char why[SUPERVISE_TEXT];     /* and its line; "" while there is none */
 	char refused[SUPERVISE_TEXT]; /* the last reason why a mount was refused */
 	int refused_error;
 };

@@ -29,10 +29,11 @@
 #include "client/tree.h"
 
 enum {
-	OWN_END_MS = 100,      /* a daemon that lost its mount may end by itself, and its exit status tells more */
-	LEAVE_MS = 10 * 1000,  /* to finish after an unmount in good order, before it is told to */
-	TERM_MS = 2 * 1000,    /* after SIGTERM, before SIGKILL */
-	GIVE_UP_MS = 15 * 1000, /* ending as a whole: after that our descriptors are closed as we exit, which ends the rest */
+	OWN_END_MS = 100,     /* a daemon that lost its mount may end by itself, and its exit status tells more */
+	LEAVE_MS = 10 * 1000, /* to finish after an unmount in good order, before it is told to */
+	TERM_MS = 2 * 1000,   /* after SIGTERM, before SIGKILL */
+	GIVE_UP_MS =
+	    15 * 1000, /* ending as a whole: after that our descriptors are closed as we exit, which ends the rest */
 	WORDS_MS = 300,
 };
 
@@ -40,7 +41,9 @@ enum { W_LISTENER, W_LINK, W_TREE, W_JOBS, W_SIGNALS, W_FIXED };
 
 struct watch { /* what the loop polls: W_FIXED, then one for each served that has a descriptor */
 	struct pollfd *pfd;
-	struct served **who;
+	struct who {
+		struct served *served;
+	} *who;
 	size_t cap;
 };
 
@@ -81,9 +84,9 @@ sup_say(struct sup *s, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	(void) vsnprintf(line, sizeof(line), fmt, ap);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	(void) dprintf(STDERR_FILENO, "perfuse: %s: %s\n", s->cfg->name, line);
+	(void)dprintf(STDERR_FILENO, "perfuse: %s: %s\n", s->cfg->name, line);
 }
 
 static void
@@ -98,9 +101,9 @@ tell(struct sup *s, int status, const char *text)
 {
 	struct supervise_news news = { .status = status };
 
-	(void) snprintf(news.text, sizeof(news.text), "%s", text);
+	(void)snprintf(news.text, sizeof(news.text), "%s", text);
 	if (s->link >= 0)
-		(void) fdp_send(s->link, &news, sizeof(news), NULL, 0);
+		(void)fdp_send(s->link, &news, sizeof(news), NULL, 0);
 }
 
 void
@@ -112,10 +115,10 @@ sup_ready(struct sup *s, struct served *v)
 		return;
 	s->was_ready = true;
 	s->deadline = 0;
-	(void) snprintf(text, sizeof(text), "%s: %s", v->target, v->what ? v->what : "mounted");
+	(void)snprintf(text, sizeof(text), "%s: %s", v->target, v->what ? v->what : "mounted");
 	tell(s, 0, text);
 	if (!s->cfg->foreground) {
-		(void) close(s->link);
+		(void)close(s->link);
 		s->link = -1;
 	}
 }
@@ -133,7 +136,7 @@ sup_end(struct sup *s, int status, const char *why, ...)
 	s->status = status;
 	if (why) {
 		va_start(ap, why);
-		(void) vsnprintf(s->why, sizeof(s->why), why, ap);
+		(void)vsnprintf(s->why, sizeof(s->why), why, ap);
 		va_end(ap);
 	}
 	set_deadline(s, s->was_ready ? LEAVE_MS : OWN_END_MS);
@@ -142,7 +145,7 @@ sup_end(struct sup *s, int status, const char *why, ...)
 		if (v->state == SERVED_READY && serve_unmount(s, v, true, 0) == 0)
 			continue;
 		if (v->control >= 0 && v->state != SERVED_LEAVING)
-			(void) shutdown(v->control, SHUT_WR);
+			(void)shutdown(v->control, SHUT_WR);
 	}
 }
 
@@ -151,9 +154,10 @@ static void
 describe(int status, char *buf, size_t room)
 {
 	if (WIFSIGNALED(status))
-		(void) snprintf(buf, room, "was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		(void)snprintf(
+		    buf, room, "was killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
-		(void) snprintf(buf, room, "exited with status %d", WEXITSTATUS(status));
+		(void)snprintf(buf, room, "exited with status %d", WEXITSTATUS(status));
 }
 
 /* The tree (or the daemon itself, with a failure) has ended and nothing answers: say why. */
@@ -189,7 +193,7 @@ handle_tree(struct sup *s)
 			daemon_failed(s);
 		return;
 	}
-	(void) close(s->tree);
+	(void)close(s->tree);
 	s->tree = -1;
 	if (!s->was_ready)
 		daemon_failed(s);
@@ -199,7 +203,8 @@ handle_tree(struct sup *s)
 				char how[128];
 
 				describe(s->daemon_status, how, sizeof(how));
-				sup_end(s, EX_UNAVAILABLE, "%s: %s %s while it was mounted", v->target, s->cfg->name, how);
+				sup_end(
+				    s, EX_UNAVAILABLE, "%s: %s %s while it was mounted", v->target, s->cfg->name, how);
 				break;
 			}
 		}
@@ -209,6 +214,12 @@ handle_tree(struct sup *s)
 static void
 handle_link(struct sup *s)
 {
+	unsigned nfds;
+	size_t len;
+	int signo;
+
+	/* Left unread, it would make our last news fail to arrive. */
+	(void)fdp_recv(s->link, &signo, sizeof(signo), &len, NULL, 0, &nfds, NULL, 0);
 	sup_end(s, EX_UNAVAILABLE, s->was_ready ? NULL : "called off");
 	if (s->was_ready)
 		s->status = 0;
@@ -219,8 +230,8 @@ handle_signals(struct sup *s)
 {
 	struct signalfd_siginfo si;
 
-	if (read(s->signals, &si, sizeof(si)) == (ssize_t) sizeof(si))
-		sup_end(s, EX_UNAVAILABLE, "the supervisor was told to end (%s)", strsignal((int) si.ssi_signo));
+	if (read(s->signals, &si, sizeof(si)) == (ssize_t)sizeof(si))
+		sup_end(s, EX_UNAVAILABLE, "the supervisor was told to end (%s)", strsignal((int)si.ssi_signo));
 }
 
 static void
@@ -280,9 +291,9 @@ compose(struct sup *s, char *text, size_t room)
 	if (s->daemon_ended && s->daemon_status != 0)
 		describe(s->daemon_status, how, sizeof(how));
 	if (how[0] != '\0' && !strstr(s->why, how))
-		(void) snprintf(text, room, "%s; %s %s%s%s", s->why, s->cfg->name, how, last[0] ? ": " : "", last);
+		(void)snprintf(text, room, "%s; %s %s%s%s", s->why, s->cfg->name, how, last[0] ? ": " : "", last);
 	else
-		(void) snprintf(text, room, "%s%s%s", s->why, last[0] ? ": " : "", last);
+		(void)snprintf(text, room, "%s%s%s", s->why, last[0] ? ": " : "", last);
 }
 
 static int
@@ -294,7 +305,7 @@ wait_ms(const struct sup *s)
 		until = s->give_up;
 	if (until == 0)
 		return -1;
-	return until <= now ? 0 : (int) ((until - now) / CLOCK_MSEC + 1);
+	return until <= now ? 0 : (int)((until - now) / CLOCK_MSEC + 1);
 }
 
 /* What to poll in this round. Returns how many; when there is no memory for all, the last ones wait. */
@@ -304,23 +315,23 @@ gather(struct sup *s, struct watch *w)
 	size_t n = W_FIXED;
 	struct served *v;
 
-	w->pfd[W_LISTENER] = (struct pollfd) { s->listener, POLLIN, 0 };
-	w->pfd[W_LINK] = (struct pollfd) { s->ending ? -1 : s->link, POLLIN, 0 };
-	w->pfd[W_TREE] = (struct pollfd) { s->tree, POLLIN, 0 };
-	w->pfd[W_JOBS] = (struct pollfd) { s->jobs[0], POLLIN, 0 };
-	w->pfd[W_SIGNALS] = (struct pollfd) { s->signals, POLLIN, 0 };
+	w->pfd[W_LISTENER] = (struct pollfd){ s->listener, POLLIN, 0 };
+	w->pfd[W_LINK] = (struct pollfd){ s->ending ? -1 : s->link, POLLIN, 0 };
+	w->pfd[W_TREE] = (struct pollfd){ s->tree, POLLIN, 0 };
+	w->pfd[W_JOBS] = (struct pollfd){ s->jobs[0], POLLIN, 0 };
+	w->pfd[W_SIGNALS] = (struct pollfd){ s->signals, POLLIN, 0 };
 	TAILQ_FOREACH (v, &s->served, link) {
 		struct pollfd p = { -1, 0, 0 };
 
 		if (v->state == SERVED_OPEN)
 			p.fd = v->engine_fd; /* events 0: only the hang-up counts */
 		else if (v->state == SERVED_MOUNTED || v->state == SERVED_READY)
-			p = (struct pollfd) { v->control, POLLIN, 0 };
+			p = (struct pollfd){ v->control, POLLIN, 0 };
 		if (p.fd < 0)
 			continue;
 		if (n == w->cap) {
 			struct pollfd *pfd = realloc(w->pfd, 2 * w->cap * sizeof(*pfd));
-			struct served **who;
+			struct who *who;
 
 			if (pfd)
 				w->pfd = pfd;
@@ -331,7 +342,7 @@ gather(struct sup *s, struct watch *w)
 			w->cap *= 2;
 		}
 		w->pfd[n] = p;
-		w->who[n++] = v;
+		w->who[n++].served = v;
 	}
 	return n;
 }
@@ -345,12 +356,14 @@ round_once(struct sup *s, struct watch *w)
 	if (poll(w->pfd, n, wait_ms(s)) < 0)
 		return;
 	for (size_t i = W_FIXED; i < n; i++) {
+		struct served *v = w->who[i].served;
+
 		if (w->pfd[i].revents == 0)
 			continue;
-		if (w->who[i]->state == SERVED_OPEN)
-			serve_free(s, w->who[i]); /* the daemon closed what it had opened */
-		else if (w->who[i]->control >= 0)
-			serve_control(s, w->who[i]);
+		if (v->state == SERVED_OPEN)
+			serve_free(s, v); /* the daemon closed what it had opened */
+		else if (v->state == SERVED_MOUNTED || v->state == SERVED_READY) /* still: not yet a thread's */
+			serve_control(s, v);
 	}
 	if (w->pfd[W_JOBS].revents)
 		serve_job_done(s);
@@ -361,7 +374,7 @@ round_once(struct sup *s, struct watch *w)
 	if (w->pfd[W_LISTENER].revents & POLLIN)
 		trap_handle(s);
 	else if (w->pfd[W_LISTENER].revents) { /* nobody is left whom it could hear */
-		(void) close(s->listener);
+		(void)close(s->listener);
 		s->listener = -1;
 	}
 	if (w->pfd[W_TREE].revents)
@@ -380,13 +393,13 @@ begin(struct sup *s, struct watch *w)
 
 	w->cap = 2 * W_FIXED;
 	w->pfd = calloc(w->cap, sizeof(*w->pfd));
-	w->who = calloc(w->cap, sizeof(struct served *));
+	w->who = calloc(w->cap, sizeof(*w->who));
 	if (!w->pfd || !w->who)
 		return ENOMEM;
-	(void) sigemptyset(&set);
-	(void) sigaddset(&set, SIGTERM);
-	(void) sigaddset(&set, SIGINT);
-	(void) sigaddset(&set, SIGHUP);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	(void)sigaddset(&set, SIGHUP);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (s->signals < 0 || pipe2(s->jobs, O_CLOEXEC) != 0)
 		return errno;
@@ -420,16 +433,18 @@ supervise_run(const struct supervise *cfg)
 	set_deadline(&s, cfg->seconds * 1000);
 	r = begin(&s, &w);
 	if (r != 0) {
+		s.status = supervise_status(r);
+		(void)snprintf(text, sizeof(text), "cannot supervise %s: %s", cfg->name, strerror(r));
 		tree_signal(s.tree, SIGKILL);
-		(void) snprintf(s.why, sizeof(s.why), "cannot supervise %s: %s", cfg->name, strerror(r));
-		tell(&s, supervise_status(r), s.why);
-		return supervise_status(r); /* the process ends now, and with it what begin() made */
+	} else {
+		while (!finished(&s))
+			round_once(&s, &w);
+		if (s.status != 0)
+			compose(&s, text, sizeof(text));
 	}
-	while (!finished(&s))
-		round_once(&s, &w);
-	if (s.status != 0)
-		compose(&s, text, sizeof(text));
 	if (s.status != 0 || s.was_ready)
 		tell(&s, s.status, text);
-	return s.status;
+	free(w.pfd);
+	free(w.who);
+	return s.status; /* what else was made ends with the process, which does now */
 }

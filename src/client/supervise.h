@@ -15,20 +15,20 @@
 enum { SUPERVISE_TEXT = 1024 };
 
 struct supervise_news { /* supervisor to starter, on the link: one of these, then (foreground only) a second */
-	int status;     /* 0: the mount answers (or, foreground and second: has ended as it should); else one of sysexits.h */
+	int status; /* 0: the mount answers (or, foreground and second: has ended as it should); else one of sysexits.h */
 	char text[SUPERVISE_TEXT]; /* the line that says why (or, with 0, what is mounted); escaped */
 };
 /* Starter to supervisor: any packet, or end of file: call it off. */
 
 struct supervise {
-	const char *name;             /* the daemon's, for messages */
-	const struct mountopts *opts; /* what the user asked of perfuse itself; wins over what the daemon says */
-	bool foreground;              /* stay with the starter to the end; its leaving unmounts */
-	unsigned seconds;             /* for the first mount to answer */
-	int link;                     /* to the starter */
-	int tree;                     /* to the daemon's tree (tree.h) */
-	int listener;                 /* seccomp's, or -1: then mount holds what is to be mounted at once */
-	int words;                    /* the daemon's stderr, to copy to ours */
+	const char *name;                 /* the daemon's, for messages */
+	const struct mountopts *opts;     /* what the user asked of perfuse itself; wins over what the daemon says */
+	bool foreground;                  /* stay with the starter to the end; its leaving unmounts */
+	unsigned seconds;                 /* for the first mount to answer */
+	int link;                         /* to the starter */
+	int tree;                         /* to the daemon's tree (tree.h) */
+	int listener;                     /* seccomp's, or -1: then mount holds what is to be mounted at once */
+	int words;                        /* the daemon's stderr, to copy to ours */
 	const struct client_mount *mount; /* with listener -1 (its fuse_sock is taken) */
 };
 

@@ -66,10 +66,11 @@ trap_answer(struct sup *s, uint64_t id, int error)
 	return s->listener >= 0 && answer(s, id, error, 0, 0);
 }
 
+/* Answer the call that is being handled: error, or 0 for done. */
 static enum verdict
-fail(struct sup *s, int error)
+finish(struct sup *s, int error)
 {
-	(void) answer(s, s->req->id, error, 0, 0);
+	(void)answer(s, s->req->id, error, 0, 0);
 	return ANSWERED;
 }
 
@@ -87,9 +88,9 @@ string_arg(struct sup *s, unsigned arg, char *buf, size_t room, bool cut)
 	uint64_t addr = s->req->data.args[arg];
 
 	buf[0] = '\0';
-	if (addr == 0 || peek_string((pid_t) s->req->pid, addr, buf, room, cut) != 0 || !still_there(s))
+	if (addr == 0 || peek_string((pid_t)s->req->pid, addr, buf, room, cut) != 0 || !still_there(s))
 		return -1;
-	return (int) strlen(buf);
+	return (int)strlen(buf);
 }
 
 /* Is this a way to write "/dev/fuse"? By its letters only: resolving it could lead into a mount of the daemon's own. */
@@ -120,7 +121,7 @@ give_fd(struct sup *s, int fd, bool cloexec)
 {
 	struct seccomp_notif_addfd add = { .id = s->req->id,
 		.flags = SECCOMP_ADDFD_FLAG_SEND,
-		.srcfd = (uint32_t) fd,
+		.srcfd = (uint32_t)fd,
 		.newfd_flags = cloexec ? O_CLOEXEC : 0 };
 	int r;
 
@@ -129,7 +130,7 @@ give_fd(struct sup *s, int fd, bool cloexec)
 		add.flags = 0;
 		r = ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
 		if (r >= 0)
-			(void) answer(s, s->req->id, 0, r, 0);
+			(void)answer(s, s->req->id, 0, r, 0);
 	}
 	return r;
 }
@@ -153,12 +154,12 @@ make_socket(struct sup *s, int *daemon_end, struct served **out)
 	if (r == 0)
 		r = serve_new(s, &v);
 	if (r != 0) {
-		(void) close(sv[0]);
-		(void) close(sv[1]);
+		(void)close(sv[0]);
+		(void)close(sv[1]);
 		return r;
 	}
 	v->ino = st.st_ino;
-	v->sndbuf = (uint32_t) sndbuf;
+	v->sndbuf = (uint32_t)sndbuf;
 	v->engine_fd = sv[1];
 	*daemon_end = sv[0];
 	*out = v;
@@ -168,7 +169,7 @@ make_socket(struct sup *s, int *daemon_end, struct served **out)
 static enum verdict
 trap_open(struct sup *s, unsigned path_arg)
 {
-	int flags = (int) s->req->data.args[path_arg + 1], fd = -1, r;
+	int flags = (int)s->req->data.args[path_arg + 1], fd = -1, r;
 	char path[PATH_MAX];
 	struct served *v = NULL;
 
@@ -176,18 +177,18 @@ trap_open(struct sup *s, unsigned path_arg)
 	if (string_arg(s, path_arg, path, sizeof(path), false) < 0 || !is_dev_fuse(path))
 		return GO_ON;
 	if (s->ending)
-		return fail(s, ENODEV);
+		return finish(s, ECANCELED);
 	r = make_socket(s, &fd, &v);
 	if (r != 0)
-		return fail(s, r);
+		return finish(s, r);
 	if (flags & O_NONBLOCK)
-		(void) fcntl(fd, F_SETFL, O_NONBLOCK);
+		(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	if (give_fd(s, fd, (flags & O_CLOEXEC) != 0) < 0) {
 		r = errno;
 		serve_free(s, v);
-		(void) fail(s, r);
+		(void)finish(s, r);
 	}
-	(void) close(fd);
+	(void)close(fd);
 	return ANSWERED;
 }
 
@@ -197,10 +198,10 @@ refuse(struct sup *s, int error, const char *target, const char *why)
 {
 	s->was_tried = true;
 	s->refused_error = error;
-	(void) client_fail(s->refused, sizeof(s->refused), error, "%s: %s", target, why);
+	(void)client_fail(s->refused, sizeof(s->refused), error, "%s: %s", target, why);
 	if (s->was_ready)
 		sup_say(s, "%s", s->refused);
-	return fail(s, error);
+	return finish(s, error);
 }
 
 static bool
@@ -231,23 +232,23 @@ static enum verdict
 trap_mount(struct sup *s)
 {
 	const __u64 *args = s->req->data.args;
-	unsigned long flags = (unsigned long) args[3];
+	unsigned long flags = (unsigned long)args[3];
 	char type[FSTYPE_MAX], target[PATH_MAX], path[2 * PATH_MAX], source[PATH_MAX], data[DATA_MAX];
-	pid_t pid = (pid_t) s->req->pid;
+	pid_t pid = (pid_t)s->req->pid;
 	struct served *v;
 	uint64_t ino = 0;
 	bool has_source;
 	int fd, r;
 
 	if ((flags & MS_MGC_MSK) == MS_MGC_VAL)
-		flags &= ~(unsigned long) MS_MGC_MSK;
+		flags &= ~(unsigned long)MS_MGC_MSK;
 	if ((flags & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE)) != 0)
 		return GO_ON;
-	if (string_arg(s, 2, type, sizeof(type), false) < 0 || !is_fuse_type(type)
-	    || string_arg(s, 1, target, sizeof(target), false) < 0)
+	if (string_arg(s, 2, type, sizeof(type), false) < 0 || !is_fuse_type(type) ||
+	    string_arg(s, 1, target, sizeof(target), false) < 0)
 		return GO_ON;
 	has_source = string_arg(s, 0, source, sizeof(source), false) >= 0;
-	(void) string_arg(s, 4, data, sizeof(data), true);
+	(void)string_arg(s, 4, data, sizeof(data), true);
 	fd = data_fd(data);
 	r = fd < 0 ? EINVAL : peek_socket(pid, fd, &ino);
 	v = r == 0 ? serve_by_ino(s, ino) : NULL;
@@ -257,9 +258,10 @@ trap_mount(struct sup *s)
 	if (r == 0 && !still_there(s))
 		return ANSWERED;
 	if (r != 0)
-		return fail(s, r);
+		return finish(s, r);
 	if (!peek_same_view(pid))
-		return refuse(s, EPERM, path, "mounting from another mount namespace or root directory is not supported");
+		return refuse(
+		    s, EPERM, path, "mounting from another mount namespace or root directory is not supported");
 	if (v->state == SERVED_MOUNTING && strcmp(v->target, path) == 0) {
 		v->waiting = s->req->id; /* a signal made the daemon ask once more */
 		return ANSWERED;
@@ -267,18 +269,18 @@ trap_mount(struct sup *s)
 	if (v->state != SERVED_OPEN)
 		return refuse(s, EBUSY, path, "this session is mounted already");
 	if (s->ending)
-		return fail(s, EPERM);
+		return finish(s, ECANCELED);
 	r = serve_mount(s, v,
-	    &(struct client_mount) {
+	    &(struct client_mount){
 		.source = has_source ? source : NULL,
 		.target = path,
 		.filesystemtype = type,
 		.data = data,
-		.flags = (uint32_t) flags,
+		.flags = (uint32_t)flags,
 		.sndbuf = v->sndbuf,
 	    },
 	    s->req->id);
-	return r == 0 ? ANSWERED : fail(s, r);
+	return r == 0 ? ANSWERED : finish(s, r);
 }
 
 static enum verdict
@@ -288,25 +290,29 @@ trap_umount(struct sup *s, unsigned long flags)
 	struct served *v;
 	int r;
 
-	if (string_arg(s, 0, target, sizeof(target), false) < 0
-	    || peek_absolute((pid_t) s->req->pid, target, path, sizeof(path)) != 0)
+	if (string_arg(s, 0, target, sizeof(target), false) < 0 ||
+	    peek_absolute((pid_t)s->req->pid, target, path, sizeof(path)) != 0)
 		return GO_ON;
-	if (!peek_same_view((pid_t) s->req->pid) || peek_canonical(path, &canonical) != 0)
+	if (!peek_same_view((pid_t)s->req->pid) || peek_canonical(path, &canonical) != 0)
 		return GO_ON;
 	v = serve_by_target(s, canonical);
 	free(canonical);
 	if (!v)
 		return GO_ON;
 	/*
-	 * libfuse unmounts what it mounted when it ends, lazily, and as root unmounts whatever has come in its place; so one that has ended
-	 * already is the end of it.
+	 * libfuse unmounts lazily when it ends and, not having heard that its mount is gone already, as root takes down whatever
+	 * has come in its place. So that is the end of it here; the first time as if it had worked, or libfuse complains.
 	 */
-	if (!serve_is_live(v))
-		return fail(s, EINVAL);
+	if (!serve_is_live(v)) {
+		int error = v->excused ? EINVAL : 0;
+
+		v->excused = true;
+		return finish(s, error);
+	}
 	if (v->state == SERVED_MOUNTING || v->state == SERVED_LEAVING)
-		return fail(s, EBUSY);
+		return finish(s, EBUSY);
 	r = serve_unmount(s, v, (flags & MNT_DETACH) != 0, s->req->id);
-	return r == 0 ? ANSWERED : fail(s, r);
+	return r == 0 ? ANSWERED : finish(s, r);
 }
 
 /* A second descriptor of a session: the same socket under the number that was opened for it. Each packet goes to one reader. */
@@ -315,30 +321,30 @@ trap_clone(struct sup *s)
 {
 	struct seccomp_notif_addfd add = { .id = s->req->id, .flags = SECCOMP_ADDFD_FLAG_SETFD };
 	const __u64 *args = s->req->data.args;
-	pid_t pid = (pid_t) s->req->pid;
+	pid_t pid = (pid_t)s->req->pid;
 	struct served *placeholder;
 	uint64_t ino, master_ino;
 	uint32_t master;
 	int fd = -1, r = 0;
 
-	if (peek_bytes(pid, args[2], &master, sizeof(master)) != 0 || peek_socket(pid, (int) args[0], &ino) != 0)
+	if (peek_bytes(pid, args[2], &master, sizeof(master)) != 0 || peek_socket(pid, (int)args[0], &ino) != 0)
 		return GO_ON;
 	placeholder = serve_by_ino(s, ino);
-	if (!placeholder || peek_socket(pid, (int) master, &master_ino) != 0 || !serve_by_ino(s, master_ino))
+	if (!placeholder || peek_socket(pid, (int)master, &master_ino) != 0 || !serve_by_ino(s, master_ino))
 		return GO_ON;
 	if (ino != master_ino) {
 		/* Fetched now and not kept: a copy of ours would hide from the engine that the daemon has died. */
-		r = peek_dup(pid, (int) master, &fd);
+		r = peek_dup(pid, (int)master, &fd);
 		if (r == 0) {
-			add.srcfd = (uint32_t) fd;
-			add.newfd = (uint32_t) args[0];
+			add.srcfd = (uint32_t)fd;
+			add.newfd = (uint32_t)args[0];
 			add.newfd_flags = O_CLOEXEC;
 			if (ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0)
 				r = errno;
-			(void) close(fd);
+			(void)close(fd);
 		}
 	}
-	return fail(s, r); /* with 0: done. The placeholder's other end hears that nobody holds it any more. */
+	return finish(s, r); /* The placeholder's other end hears that nobody holds it any more. */
 }
 
 void
@@ -363,7 +369,7 @@ trap_handle(struct sup *s)
 		v = trap_umount(s, 0);
 		break;
 	case FILTER_UMOUNT2:
-		v = trap_umount(s, (unsigned long) s->req->data.args[1]);
+		v = trap_umount(s, (unsigned long)s->req->data.args[1]);
 		break;
 	case FILTER_IOCTL:
 		v = trap_clone(s);
@@ -372,5 +378,5 @@ trap_handle(struct sup *s)
 		break;
 	}
 	if (v == GO_ON)
-		(void) answer(s, s->req->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		(void)answer(s, s->req->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }

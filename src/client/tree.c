@@ -8,6 +8,7 @@
  */
 #include "client/tree.h"
 
+#include <bsd/unistd.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -53,13 +54,13 @@ tree_keep_only(int *keep, size_t n)
 
 	qsort(keep, n, sizeof(*keep), cmp_int);
 	for (size_t i = 0; i < n; i++) {
-		if (keep[i] < (int) from)
+		if (keep[i] < (int)from)
 			continue;
-		if (keep[i] > (int) from)
-			(void) close_range(from, (unsigned) keep[i] - 1, 0);
-		from = (unsigned) keep[i] + 1;
+		if (keep[i] > (int)from)
+			(void)close_range(from, (unsigned)keep[i] - 1, 0);
+		from = (unsigned)keep[i] + 1;
 	}
-	(void) close_range(from, ~0U, 0);
+	(void)close_range(from, ~0U, 0);
 }
 
 /* In the daemon-to-be: never returns. */
@@ -69,12 +70,12 @@ daemon_run(const struct tree_start *t, int birth)
 	struct birth b = { 0 };
 	int listener = -1;
 
-	(void) sigaction(SIGCHLD, t->chld, NULL);
-	(void) sigaction(SIGPIPE, t->pipe, NULL);
-	(void) sigprocmask(SIG_SETMASK, t->mask, NULL);
-	(void) dup2(t->stderr_fd, STDERR_FILENO);
+	(void)sigaction(SIGCHLD, t->chld, NULL);
+	(void)sigaction(SIGPIPE, t->pipe, NULL);
+	(void)sigprocmask(SIG_SETMASK, t->mask, NULL);
+	(void)dup2(t->stderr_fd, STDERR_FILENO);
 	if (t->keep_fd >= 0)
-		(void) fcntl(t->keep_fd, F_SETFD, 0);
+		(void)fcntl(t->keep_fd, F_SETFD, 0);
 	b.error = filter_install(t->filter, t->notify, &listener);
 	if (b.error != 0)
 		b.step = BIRTH_FILTER;
@@ -82,13 +83,13 @@ daemon_run(const struct tree_start *t, int birth)
 		b.step = BIRTH_LISTENER;
 		if (fdp_send(birth, &b, sizeof(b), &listener, 1) != 0)
 			_exit(127);
-		(void) close(listener);
+		(void)close(listener);
 	}
 	if (b.error == 0) {
-		(void) execvp(t->argv[0], t->argv);
-		b = (struct birth) { BIRTH_EXEC, errno };
+		(void)execvp(t->argv[0], t->argv);
+		b = (struct birth){ BIRTH_EXEC, errno };
 	}
-	(void) fdp_send(birth, &b, sizeof(b), NULL, 0);
+	(void)fdp_send(birth, &b, sizeof(b), NULL, 0);
 	_exit(127);
 }
 
@@ -104,14 +105,14 @@ parent_of(pid_t pid)
 	int parent = -1;
 	FILE *f;
 
-	(void) snprintf(path, sizeof(path), "/proc/%d/stat", (int) pid);
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	f = fopen(path, "re");
 	if (!f)
 		return -1;
 	/* "pid (name) state parent ...", and the name may hold anything. */
-	if (fgets(line, sizeof(line), f) && (p = strrchr(line, ')')) && sscanf(p, ") %*c %d", &parent) != 1)
-		parent = -1;
-	(void) fclose(f);
+	if (fgets(line, sizeof(line), f) && (p = strrchr(line, ')')) && strlen(p) > 4)
+		parent = (int)strtol(p + 4, NULL, 10);
+	(void)fclose(f);
 	return parent;
 }
 
@@ -128,7 +129,7 @@ all_processes(size_t *count)
 	if (!d)
 		return NULL;
 	while ((e = readdir(d)) != NULL) {
-		if (!isdigit((unsigned char) e->d_name[0]))
+		if (!isdigit((unsigned char)e->d_name[0]))
 			continue;
 		if (n == cap) {
 			cap = cap ? 2 * cap : 256;
@@ -137,12 +138,12 @@ all_processes(size_t *count)
 				break; /* those found so far are better than none */
 			all = more;
 		}
-		all[n].pid = atoi(e->d_name);
+		all[n].pid = (pid_t)strtol(e->d_name, NULL, 10);
 		all[n].parent = parent_of(all[n].pid);
 		all[n].ours = false;
 		n++;
 	}
-	(void) closedir(d);
+	(void)closedir(d);
 	*count = n;
 	return all;
 }
@@ -152,15 +153,15 @@ signal_one(const struct proc *p, int signo)
 {
 	int fd;
 
-	fd = (int) syscall(SYS_pidfd_open, p->pid, 0);
+	fd = (int)syscall(SYS_pidfd_open, p->pid, 0);
 	if (fd < 0)
 		return;
 	if (parent_of(p->pid) == p->parent) {
-		(void) syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+		(void)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
 		if (signo != SIGKILL) /* a stopped one would not hear it */
-			(void) syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
+			(void)syscall(SYS_pidfd_send_signal, fd, SIGCONT, NULL, 0);
 	}
-	(void) close(fd);
+	(void)close(fd);
 }
 
 static void
@@ -199,7 +200,7 @@ reap(pid_t daemon, int chan)
 
 	while ((pid = waitpid(-1, &ev.status, WNOHANG)) > 0) {
 		if (pid == daemon)
-			(void) fdp_send(chan, &ev, sizeof(ev), NULL, 0);
+			(void)fdp_send(chan, &ev, sizeof(ev), NULL, 0);
 	}
 	return pid == 0;
 }
@@ -215,15 +216,16 @@ root_run(pid_t daemon, int chan)
 	size_t len;
 	unsigned nfds;
 
-	(void) setsid();
-	(void) chdir("/");
-	(void) prctl(PR_SET_NAME, "perfuse-tree", 0, 0, 0);
+	(void)setsid();
+	(void)chdir("/");
+	(void)prctl(PR_SET_NAME, "perfuse-tree", 0, 0, 0);
+	setproctitle("what was started by pid %d", (int)getppid());
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (int fd = 0; null >= 0 && fd <= 2; fd++)
-		(void) dup2(null, fd);
-	(void) sigemptyset(&set);
-	(void) sigaddset(&set, SIGCHLD);
-	(void) sigprocmask(SIG_BLOCK, &set, NULL); /* one that came before is found by the first reap() */
+		(void)dup2(null, fd);
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGCHLD);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL); /* one that came before is found by the first reap() */
 	sigfd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	keep[0] = chan;
 	keep[1] = sigfd;
@@ -242,7 +244,7 @@ root_run(pid_t daemon, int chan)
 			continue;
 		if (fdp_recv(chan, &signo, sizeof(signo), &len, NULL, 0, &nfds, NULL, 0) != 0 || len != sizeof(signo)) {
 			/* The supervisor is gone; the daemon goes on, and is waited for. */
-			(void) close(chan);
+			(void)close(chan);
 			chan = -1;
 			continue;
 		}
@@ -260,11 +262,11 @@ root_start(const struct tree_start *t, int birth, int chan)
 	struct birth b = { BIRTH_FORK, 0 };
 	pid_t daemon;
 
-	(void) prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	daemon = fork();
 	if (daemon < 0) {
 		b.error = errno;
-		(void) fdp_send(birth, &b, sizeof(b), NULL, 0);
+		(void)fdp_send(birth, &b, sizeof(b), NULL, 0);
 		_exit(0);
 	}
 	if (daemon == 0)
@@ -313,8 +315,8 @@ tree_start(const struct tree_start *t, int *chan, int *listener, const char **st
 		return r;
 	r = fdp_pair(SOCK_SEQPACKET, ch);
 	if (r != 0) {
-		(void) close(birth[0]);
-		(void) close(birth[1]);
+		(void)close(birth[0]);
+		(void)close(birth[1]);
 		return r;
 	}
 	root = fork();
@@ -322,28 +324,28 @@ tree_start(const struct tree_start *t, int *chan, int *listener, const char **st
 		root_start(t, birth[1], ch[1]);
 	if (root < 0)
 		r = errno;
-	(void) close(birth[1]);
-	(void) close(ch[1]);
+	(void)close(birth[1]);
+	(void)close(ch[1]);
 	if (r == 0)
 		r = follow_birth(birth[0], t->notify, listener, stage);
-	(void) close(birth[0]);
+	(void)close(birth[0]);
 	if (r == 0) {
 		*chan = ch[0];
 		return 0;
 	}
 	if (*listener >= 0)
-		(void) close(*listener);
+		(void)close(*listener);
 	*listener = -1;
 	if (root > 0) {
 		tree_signal(ch[0], SIGKILL);
-		(void) waitpid(root, NULL, 0);
+		(void)waitpid(root, NULL, 0);
 	}
-	(void) close(ch[0]);
+	(void)close(ch[0]);
 	return r;
 }
 
 void
 tree_signal(int chan, int signo)
 {
-	(void) fdp_send(chan, &signo, sizeof(signo), NULL, 0);
+	(void)fdp_send(chan, &signo, sizeof(signo), NULL, 0);
 }

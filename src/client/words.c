@@ -22,9 +22,9 @@ struct words {
 	pthread_mutex_t lock;
 	pthread_cond_t ended_cond;
 	bool ended;
-	size_t len;             /* of the line that is being read */
-	char line[WORDS_LINE];  /* it */
-	char last[WORDS_LINE];  /* the one before that was not empty; a string */
+	size_t len;            /* of the line that is being read */
+	char line[WORDS_LINE]; /* it */
+	char last[WORDS_LINE]; /* the one before that was not empty; a string */
 };
 
 /* Keep track of lines; what is not printable becomes a question mark. Called with the lock held. */
@@ -32,7 +32,7 @@ static void
 note(struct words *w, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char) p[i];
+		unsigned char c = (unsigned char)p[i];
 
 		if (c == '\n' || c == '\r') {
 			if (w->len > 0) {
@@ -41,7 +41,7 @@ note(struct words *w, const char *p, size_t n)
 			}
 			w->len = 0;
 		} else if (w->len + 1 < sizeof(w->line) && (w->len > 0 || c != ' '))
-			w->line[w->len++] = (char) (c < ' ' || c == 0x7f ? '?' : c);
+			w->line[w->len++] = (char)(c < ' ' || c == 0x7f ? '?' : c);
 	}
 }
 
@@ -56,26 +56,26 @@ copy(void *arg)
 	while ((n = read(w->fd, buf, sizeof(buf))) > 0 || (n < 0 && errno == EINTR)) {
 		if (n < 0)
 			continue;
-		(void) pthread_mutex_lock(&w->lock);
-		note(w, buf, (size_t) n);
-		(void) pthread_mutex_unlock(&w->lock);
+		(void)pthread_mutex_lock(&w->lock);
+		note(w, buf, (size_t)n);
+		(void)pthread_mutex_unlock(&w->lock);
 		for (ssize_t done = 0, k; done < n; done += k) {
-			k = write(STDERR_FILENO, buf + done, (size_t) (n - done));
+			k = write(STDERR_FILENO, buf + done, (size_t)(n - done));
 			if (k <= 0)
 				break; /* the user's stderr is gone; the daemon must not feel it */
 		}
 	}
-	(void) close(w->fd);
+	(void)close(w->fd);
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	if (null >= 0) {
-		(void) dup2(null, STDERR_FILENO);
-		(void) close(null);
+		(void)dup2(null, STDERR_FILENO);
+		(void)close(null);
 	}
-	(void) pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->lock);
 	note(w, "\n", 1);
 	w->ended = true;
-	(void) pthread_cond_broadcast(&w->ended_cond);
-	(void) pthread_mutex_unlock(&w->lock);
+	(void)pthread_cond_broadcast(&w->ended_cond);
+	(void)pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
@@ -91,18 +91,18 @@ words_start(int fd)
 	if (!w)
 		return NULL;
 	w->fd = fd;
-	(void) pthread_mutex_init(&w->lock, NULL);
-	(void) pthread_condattr_init(&attr);
-	(void) pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void) pthread_cond_init(&w->ended_cond, &attr);
-	(void) pthread_condattr_destroy(&attr);
+	(void)pthread_mutex_init(&w->lock, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&w->ended_cond, &attr);
+	(void)pthread_condattr_destroy(&attr);
 	r = pthread_create(&t, NULL, copy, w);
 	if (r != 0) {
 		free(w);
 		errno = r;
 		return NULL;
 	}
-	(void) pthread_detach(t);
+	(void)pthread_detach(t);
 	return w;
 }
 
@@ -112,24 +112,24 @@ words_wait(struct words *w, int timeout_ms)
 	struct timespec ts;
 	int r = 0;
 
-	(void) clock_gettime(CLOCK_MONOTONIC, &ts);
+	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
 	ts.tv_sec += timeout_ms / 1000;
-	ts.tv_nsec += (long) (timeout_ms % 1000) * 1000000;
+	ts.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
 	if (ts.tv_nsec >= 1000000000) {
 		ts.tv_sec++;
 		ts.tv_nsec -= 1000000000;
 	}
-	(void) pthread_mutex_lock(&w->lock);
+	(void)pthread_mutex_lock(&w->lock);
 	while (!w->ended && r == 0)
 		r = pthread_cond_timedwait(&w->ended_cond, &w->lock, &ts);
-	(void) pthread_mutex_unlock(&w->lock);
+	(void)pthread_mutex_unlock(&w->lock);
 }
 
 void
 words_last(struct words *w, char *buf, size_t room)
 {
-	(void) pthread_mutex_lock(&w->lock);
-	(void) strncpy(buf, w->last, room - 1);
+	(void)pthread_mutex_lock(&w->lock);
+	(void)strncpy(buf, w->last, room - 1);
 	buf[room - 1] = '\0';
-	(void) pthread_mutex_unlock(&w->lock);
+	(void)pthread_mutex_unlock(&w->lock);
 }

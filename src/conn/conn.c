@@ -96,6 +96,7 @@ struct conn {
 	size_t max_out, max_in;
 	uint64_t last_unique;
 	struct wire_proto proto;
+	bool datagrams; /* SOCK_DGRAM, whose other end is not told when we close */
 	bool no_interrupt;
 	bool tx_starved, rx_starved; /* no memory to send or to receive: the retry timer runs */
 	bool dead;
@@ -131,6 +132,18 @@ size_socket(int sock, size_t *sndbuf)
 }
 
 static int
+is_datagram(int sock, bool *yes)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	if (getsockopt(sock, SOL_SOCKET, SO_TYPE, &type, &len) == -1)
+		return errno;
+	*yes = type == SOCK_DGRAM;
+	return 0;
+}
+
+static int
 conn_init(struct conn *c, struct loop *loop, const struct conn_ops *ops, void *arg)
 {
 	int error;
@@ -160,6 +173,8 @@ conn_new(struct loop *loop, int sock, size_t peer_sndbuf, const struct conn_ops 
 	if ((error = conn_init(c, loop, ops, arg)) != 0)
 		goto fail;
 	if ((error = size_socket(sock, &sndbuf)) != 0)
+		goto fail;
+	if ((error = is_datagram(sock, &c->datagrams)) != 0)
 		goto fail;
 	if ((flags = fcntl(sock, F_GETFL)) == -1 || fcntl(sock, F_SETFL, flags | O_NONBLOCK) == -1) {
 		error = errno;
@@ -214,8 +229,12 @@ conn_free(struct conn *c)
 	chunk_unref(c->rx);
 	if (c->pool != NULL)
 		chunk_pool_free(c->pool);
-	if (c->sock != -1)
+	if (c->sock != -1) {
+		/* An empty packet reads as end of file; on SEQPACKET closing does that. */
+		if (c->datagrams)
+			(void)send(c->sock, "", 0, MSG_DONTWAIT | MSG_NOSIGNAL);
 		close(c->sock);
+	}
 	free(c);
 }
 

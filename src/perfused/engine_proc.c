@@ -28,8 +28,7 @@
 #include "engine/engine.h"
 
 enum {
-	MOUNT_TIME = 40 * 1000, /* milliseconds for the parent's answer; its worker has less */
-	ALARM_TIME = 75,        /* seconds until a start that hangs in a file system is ended */
+	MOUNT_TIME = 23 * 1000, /* milliseconds for the parent's answer; its worker has less */
 };
 
 enum { /* ids of our own requests to the parent; control.c's begin at CONTROL_ID_FIRST */
@@ -54,9 +53,11 @@ struct ep {
 	struct control *control;
 	struct loop_io *conn_io, *parent_io;
 	struct loop_signal *term, *intr;
-	bool leaving;    /* ID_LEAVE is under way */
-	bool peer_waits; /* ID_PEER is under way */
-	int error;       /* of the mount that failed, for the peer; 0: it did not */
+	bool has_control; /* ENGINE_CONTROL was given */
+	bool leaving;     /* ID_LEAVE is under way */
+	bool peer_waits;  /* ID_PEER is under way */
+	bool over;        /* the loop is about to return */
+	int error;        /* of the mount that failed, for the peer; 0: it did not */
 	char fault[PRIV_WHY];
 	int status; /* exit status */
 };
@@ -151,9 +152,19 @@ ask_and_wait(struct ep *ep, enum priv_op op, int at, int *fuse_fd, char *why, si
 	return a.error;
 }
 
+/* The last word to the peer, and the end of this process. */
 static void
 finish(struct ep *ep, int status)
 {
+	if (ep->over)
+		return;
+	ep->over = true;
+	if (ep->conn >= 0 && ep->error != 0)
+		answer_send(ep->conn, FRAME_FAILED, ep->error, ep->fault);
+	else if (ep->conn >= 0)
+		answer_send(ep->conn, FRAME_ENDED, 0, ep->in.path);
+	/* The mount is gone, whether or not the parent's answer to who asked for that has come. */
+	control_result(ep->control, 0, 0, "");
 	ep->status = status;
 	loop_stop(ep->loop);
 }
@@ -162,12 +173,20 @@ finish(struct ep *ep, int status)
 static void
 unmount_result(struct ep *ep, uint32_t id, int error, const char *why)
 {
-	switch (id) {
-	case ID_LEAVE:
-		if (ep->error != 0 && ep->conn >= 0)
-			answer_send(ep->conn, FRAME_FAILED, ep->error, ep->fault);
+	if (id == ID_LEAVE && error != 0 && error != EINVAL) { /* EINVAL: somebody else has unmounted it */
+		log_err("%s", why);
+		if (ep->error == 0) {
+			ep->error = error;
+			(void)snprintf(ep->fault, sizeof(ep->fault), "%s", why);
+			ep->status = exit_status(error);
+		}
+	}
+	/* Unmounted before the daemon spoke: there is nothing to see to its end. */
+	if (id == ID_LEAVE || (error == 0 && ep->state == STARTING)) {
 		finish(ep, ep->status);
-		break;
+		return;
+	}
+	switch (id) {
 	case ID_PEER:
 		ep->peer_waits = false;
 		if (error != 0 && ep->conn >= 0)
@@ -237,15 +256,17 @@ parent_ready(void *arg, unsigned events)
 static void
 peer_gone(struct ep *ep, const char *how)
 {
+	bool off = ep->state == STARTING && !ep->leaving;
+
 	loop_io_del(ep->conn_io);
 	ep->conn_io = NULL;
 	(void)close(ep->conn);
 	ep->conn = -1;
-	if (ep->state != STARTING || ep->leaving)
-		return;
-	log_info(
-	    "uid %u (pid %d) %s before the daemon answered: the mount is called off", ep->peer.uid, ep->peer.pid, how);
-	leave(ep, EX_OK);
+	if (off) {
+		log_info("uid %u (pid %d) %s before the daemon answered: the mount is called off", ep->peer.uid,
+		    ep->peer.pid, how);
+		leave(ep, EX_OK);
+	}
 }
 
 static void
@@ -313,13 +334,7 @@ on_ended(void *arg)
 {
 	struct ep *ep = arg;
 
-	if (ep->conn >= 0 && ep->error != 0)
-		answer_send(ep->conn, FRAME_FAILED, ep->error, ep->fault);
-	else if (ep->conn >= 0)
-		answer_send(ep->conn, FRAME_ENDED, 0, ep->in.path);
-	/* Whoever asked for this may have the answer of the parent still under way. */
-	control_result(ep->control, 0, 0, "");
-	finish(ep, ep->leaving ? ep->status : EX_OK);
+	finish(ep, ep->status);
 }
 
 static const struct engine_ops engine_events = {
@@ -401,7 +416,7 @@ prepare(struct ep *ep)
 	if (ep->in.daemon >= 0 &&
 	    (error = loop_io_add(ep->loop, ep->conn, LOOP_READ, conn_ready, ep, &ep->conn_io)) != 0)
 		return error;
-	if (fcntl(ENGINE_CONTROL, F_GETFD) >= 0)
+	if (ep->has_control)
 		error = control_new(ep->loop, ENGINE_CONTROL, ep->peer.uid, &control_events, ep, &ep->control);
 	return error;
 }
@@ -503,15 +518,17 @@ engine_main(const struct options *opt)
 		log_err("-E is for perfused's own use");
 		return EX_USAGE;
 	}
-	for (int fd = ENGINE_CONN; fd <= ENGINE_CONTROL; fd++)
+	for (int fd = ENGINE_CONN; fd < ENGINE_CONTROL; fd++)
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	/* Asked now: the number may be another descriptor's later. */
+	ep.has_control = fcntl(ENGINE_CONTROL, F_SETFD, FD_CLOEXEC) == 0;
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_role("engine"); /* each line names the peer until there is a path to name */
 	setproctitle("engine of uid %u", ep.peer.uid);
 	if ((error = sandbox_early()) != 0) {
 		status = give_up_f(&ep, error, "cannot give up privilege: %s", strerror(error));
 	} else {
-		(void)alarm(ALARM_TIME);
+
 		error = intake(ep.conn, &ep.peer, &ep.in, why, sizeof(why));
 		status = error != 0 ? give_up(&ep, error, why) : serve(&ep);
 	}

@@ -22,7 +22,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { FRAME_TIME = 10 * 1000 /* milliseconds until a silent peer is given up */ };
+enum {
+	FRAME_TIME = 10 * 1000, /* milliseconds until a silent peer is given up */
+	START_TIME = 26,        /* seconds for all between frame and mount; a client waits for 30 */
+};
 
 /* ---- SOCK_DGRAM ---- */
 
@@ -181,16 +184,19 @@ intake(int conn, const struct fdp_cred *peer, struct intake *out, char *why, siz
 	if (buf == NULL)
 		return check_refuse(ENOMEM, why, whylen, "out of memory");
 	error = fdp_recv(conn, buf, FRAME_MAX, &len, &out->daemon, 1, &nfds, &sender, FRAME_TIME);
-	if (error == 0 && len == 0)
+	if (error == 0 && len == 0) {
 		error = check_refuse(ECONNRESET, why, whylen, "closed the connection without a mount frame");
-	else if (error == ETIMEDOUT)
+	} else if (error == ETIMEDOUT) {
 		error = check_refuse(error, why, whylen, "sent no mount frame within %d seconds", FRAME_TIME / 1000);
-	else if (error == EMSGSIZE)
+	} else if (error == EMSGSIZE) {
 		error = check_refuse(error, why, whylen, "bad mount frame: larger than %d bytes", FRAME_MAX);
-	else if (error != 0)
+	} else if (error != 0) {
 		error = check_refuse(error, why, whylen, "cannot read the mount frame: %s", strerror(error));
-	else
+	} else {
+		/* From here on a file system may be asked that never answers: then only a signal gets us out. */
+		(void)alarm(START_TIME);
 		error = take_frame(conn, peer, &sender, buf, len, out, why, whylen);
+	}
 	free(buf);
 	if (error != 0) {
 		if (out->daemon >= 0)

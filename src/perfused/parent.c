@@ -34,7 +34,7 @@ enum {
 	UNMOUNTED_MAX = 32, /* of one uid, without a mount yet */
 	WORKERS_MAX = 4,    /* of one engine: a lazy unmount must be possible while another one waits */
 };
-#define MOUNT_TIME (30 * CLOCK_SEC) /* for a worker that mounts */
+#define MOUNT_TIME (20 * CLOCK_SEC) /* for a worker that mounts */
 #define PAUSE CLOCK_SEC             /* in accepting, when the system is out of descriptors, memory or processes */
 
 struct child { /* a process of ours, watched */
@@ -59,6 +59,7 @@ struct kept { /* an engine, and what is kept of it */
 	LIST_ENTRY(kept) link;
 	struct parent *parent;
 	struct fdp_cred peer;
+	int conn; /* the peer's connection until it is mounted: should the engine be killed, we say so; else -1 */
 	int chan; /* -1: ended */
 	struct loop_io *chan_io;
 	char control[108];
@@ -175,6 +176,8 @@ mounted(struct kept *k, const struct job *j, const struct worker_result *res, in
 	memcpy(k->mount.path, res->path, sizeof(k->mount.path));
 	k->mount.path[sizeof(k->mount.path) - 1] = '\0';
 	k->mounted = true;
+	(void)close(k->conn);
+	k->conn = -1;
 	answer(k, j->id, 0, "", fuse_fd);
 	/* Not one moment longer here than needed: the kernel ends a mount when the last of its descriptors is closed. */
 	(void)close(fuse_fd);
@@ -357,6 +360,23 @@ chan_ready(void *arg, unsigned events)
 		(void)close(fds[i]);
 }
 
+/* An engine could not say itself why it ended. */
+static void
+report_death(const struct kept *k, int signo)
+{
+	char why[PRIV_WHY];
+
+	if (k->parent->stopping && signo == SIGTERM)
+		(void)snprintf(why, sizeof(why), "perfused was told to end");
+	else if (signo == SIGALRM)
+		(void)snprintf(why, sizeof(why), "the mountpoint's file system does not answer");
+	else
+		(void)snprintf(why, sizeof(why), "its engine was killed by signal %d (%s)", signo, strsignal(signo));
+	log_err("uid %u (pid %d): %s", k->peer.uid, k->peer.pid, why);
+	if (k->conn >= 0)
+		answer_send(k->conn, FRAME_FAILED, signo == SIGALRM ? ETIMEDOUT : EIO, why);
+}
+
 static void
 kept_ended(void *arg, int status)
 {
@@ -364,14 +384,13 @@ kept_ended(void *arg, int status)
 	struct parent *p = k->parent;
 	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == EX_OK;
 
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		log_err("engine %d of uid %u came to nothing: the mountpoint's file system does not answer",
-		    k->child.pid, k->peer.uid);
-	else if (WIFSIGNALED(status) && !(p->stopping && WTERMSIG(status) == SIGTERM))
-		log_err("engine %d of uid %u was killed by signal %d (%s)", k->child.pid, k->peer.uid, WTERMSIG(status),
-		    strsignal(WTERMSIG(status)));
+	if (WIFSIGNALED(status))
+		report_death(k, WTERMSIG(status));
 	if (p->single)
 		p->status = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
+	if (k->conn >= 0)
+		(void)close(k->conn);
+	k->conn = -1;
 	loop_io_del(k->chan_io);
 	(void)close(k->chan);
 	k->chan = -1;
@@ -383,7 +402,7 @@ kept_ended(void *arg, int status)
 	kept_release(k);
 }
 
-/* Start an engine for a peer. conn is taken. 0 or errno. */
+/* Start an engine for a peer. conn is taken unless it fails. 0 or errno. */
 static int
 kept_new(struct parent *p, int conn, const struct fdp_cred *peer)
 {
@@ -391,12 +410,11 @@ kept_new(struct parent *p, int conn, const struct fdp_cred *peer)
 	struct spawned s;
 	int error = k == NULL ? ENOMEM : spawn_engine(p->opt, p->rundir, conn, peer, !p->single, &s);
 
-	(void)close(conn);
 	if (error != 0) {
 		free(k);
 		return error;
 	}
-	*k = (struct kept){ .parent = p, .peer = *peer, .chan = s.chan };
+	*k = (struct kept){ .parent = p, .peer = *peer, .conn = conn, .chan = s.chan };
 	memcpy(k->control, s.control, sizeof(k->control));
 	LIST_INIT(&k->jobs);
 	if ((error = loop_io_add(p->loop, k->chan, LOOP_READ, chan_ready, k, &k->chan_io)) != 0) {
@@ -512,8 +530,8 @@ listen_ready(void *arg, unsigned events)
 		if ((error = admit(p, &peer, why, sizeof(why))) != 0) {
 			turn_away(conn, &peer, error, why);
 		} else if ((error = kept_new(p, conn, &peer)) != 0) {
-			/* The connection is closed; the client sees that. */
-			log_err("cannot start an engine for uid %u (pid %d): %s", peer.uid, peer.pid, strerror(error));
+			(void)snprintf(why, sizeof(why), "perfused cannot start an engine: %s", strerror(error));
+			turn_away(conn, &peer, error, why);
 		}
 	}
 	if (watched < 0 || listener_fd(p->listener) != watched)
@@ -582,6 +600,8 @@ leave(struct parent *p)
 			(void)close(k->child.pidfd);
 			loop_io_del(k->chan_io);
 			(void)close(k->chan);
+			if (k->conn >= 0)
+				(void)close(k->conn);
 		}
 		if (k->mounted)
 			(void)close(k->mount.dir);
@@ -598,24 +618,24 @@ parent_run(const struct options *opt, const char *rundir, struct listener *liste
 	int error;
 
 	LIST_INIT(&p.engines);
+	if (rundir != NULL)
+		spawn_sweep(rundir);
 	if ((error = loop_new(&p.loop)) == 0 && (error = loop_timer_add(p.loop, pause_over, &p, &p.pause)) == 0 &&
 	    (error = loop_signal_add(p.loop, SIGTERM, stop, &p, &p.term)) == 0)
 		error = loop_signal_add(p.loop, SIGINT, stop, &p, &p.intr);
-	if (error == 0 && p.single) {
-		if ((error = single_peer(conn, &peer)) == 0)
-			error = kept_new(&p, conn, &peer);
-		else
-			(void)close(conn);
-	} else if (error == 0) {
+	if (error == 0 && !p.single)
 		listen_watch(&p);
-	} else if (p.single) {
-		(void)close(conn);
-	}
+	else if (error == 0 && (error = single_peer(conn, &peer)) == 0)
+		error = kept_new(&p, conn, &peer);
 	if (error == 0) {
 		loop_run(p.loop);
 	} else {
 		log_err("cannot start: %s", strerror(error));
 		p.status = EX_OSERR;
+		if (p.single) {
+			answer_send(conn, FRAME_FAILED, error, "perfused cannot start");
+			(void)close(conn);
+		}
 	}
 	loop_io_del(p.listen_io);
 	listener_free(p.listener);

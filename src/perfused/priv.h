@@ -99,6 +99,8 @@ struct spawned {
 /* Start an engine for the peer on conn (borrowed). widen: conn's buffers are ours to set. 0 or errno. */
 int spawn_engine(const struct options *opt, const char *rundir, int conn, const struct fdp_cred *peer, bool widen,
     struct spawned *out);
+/* Remove the control sockets of engines that outlived their parent and have ended since. */
+void spawn_sweep(const char *rundir);
 /* Put fds[0..n) at descriptor 3 and up (-1: nothing there) and close all others above. Not close-on-exec. 0 or errno. */
 int place_fds(const int *fds, int n);
 /* The engine process: everything from the frame to the end of the mount. Returns the exit status. */

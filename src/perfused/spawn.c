@@ -7,8 +7,10 @@
  */
 #include "perfused/priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,6 +84,28 @@ control_socket(const char *path, const struct fdp_cred *peer)
 		return -1;
 	}
 	return fd;
+}
+
+void
+spawn_sweep(const char *rundir)
+{
+	char *path;
+	struct dirent *d;
+	DIR *dir;
+
+	if (asprintf(&path, "%s/mounts", rundir) < 0)
+		return;
+	dir = opendir(path);
+	while (dir != NULL && (d = readdir(dir)) != NULL) {
+		char *end;
+		long pid = strtol(d->d_name, &end, 10);
+
+		if (pid > 0 && pid <= INT_MAX && *end == '\0' && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+			(void)unlinkat(dirfd(dir), d->d_name, 0);
+	}
+	if (dir != NULL)
+		(void)closedir(dir);
+	free(path);
 }
 
 /* The variables that an engine looks at; the parent's others are none of its business. */

@@ -73,6 +73,24 @@ mount_id_at(int dir, const char *name, uint32_t *id)
 	return error;
 }
 
+/* Whether the mount of this id is still there, perhaps under another. */
+static bool
+mount_exists(uint32_t id)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char *line = NULL;
+	size_t room = 0;
+	bool found = false;
+	unsigned n;
+
+	while (!found && f != NULL && getline(&line, &room, f) >= 0)
+		found = sscanf(line, "%u", &n) == 1 && n == id;
+	free(line);
+	if (f != NULL)
+		(void)fclose(f);
+	return found;
+}
+
 /*
  * Where the descriptor's directory is: its path, and its parent directory as an open descriptor. Refused when what the path
  * names is not what the descriptor names (it was moved or covered meanwhile), or has no name to unmount by. 0 or -1.
@@ -183,8 +201,10 @@ worker_unmount(const struct worker_mounted *what, bool lazy, const struct fdp_cr
 		fail(&res, errno, "cannot reach " CHECK_PATH ": %s", what->path, strerror(errno));
 	else if ((error = mount_id_at(AT_FDCWD, last_name(what->path), &id)) != 0)
 		fail(&res, error, "cannot reach " CHECK_PATH ": %s", what->path, strerror(error));
+	else if (id != what->mnt_id && mount_exists(what->mnt_id))
+		fail(&res, EBUSY, "cannot unmount " CHECK_PATH ": something else is mounted over it", what->path);
 	else if (id != what->mnt_id)
-		fail(&res, EINVAL, "what is at " CHECK_PATH " is not this mount", what->path);
+		fail(&res, EINVAL, CHECK_PATH " is not mounted any more", what->path);
 	else if (!root)
 		res.error = host_linux_unmount_user(what->path, lazy, res.why, sizeof(res.why));
 	else if (umount2(last_name(what->path), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0)

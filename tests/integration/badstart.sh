@@ -35,8 +35,10 @@ refuses any "$mnt" as_user "$perfuse" mount -- "$tools/rawdaemon" mute "$mnt"
 untouched
 
 # The daemon.
-mount_refused 'no-such-program' "$work/no-such-program" "$mnt"
-mount_refused 'a-file' "$work/a-file" "$mnt"
+# (126 and 127 as shells, env and timeout have it: what was to be run cannot be, is not there.)
+refuses 127 no-such-program "$perfuse" mount -- "$work/no-such-program" "$mnt"
+refuses 126 a-file "$perfuse" mount -- "$work/a-file" "$mnt"
+untouched
 mount_refused 'true' true "$mnt"
 mount_refused 'false' false "$mnt"
 mount_refused 'my last words' sh -c 'echo "my last words" >&2; exit 3' sh "$mnt"

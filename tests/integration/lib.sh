@@ -82,7 +82,7 @@ daemon_exec() { # SRC MNT OPTS COMMAND-PREFIX...
 		"$@" sshfs -o "ssh_command=sh -c $sftp_server$d_comma" "x:$d_src" "$d_mnt"
 		;;
 	gocryptfs)
-		"$@" gocryptfs -q -extpass "echo secret" ${d_opts:+-o "$d_opts"} "$d_src" "$d_mnt"
+		"$@" gocryptfs -q -nosyslog -extpass "echo secret" ${d_opts:+-o "$d_opts"} "$d_src" "$d_mnt"
 		;;
 	passthrough_ll)
 		# cache=auto is its default: one second. Tests change the mount only through the mount.

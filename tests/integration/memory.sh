@@ -32,11 +32,19 @@ each=$(((full - start) * 1024 / files))
 say "$files files looked up: $full KiB, $each bytes each with their names of $name_bytes bytes"
 [ "$each" -le $((256 + name_bytes)) ] || fail "more than 256 bytes each beyond their names"
 
-most=$((start + start / 10))
+nodes() {
+	"$perfuse" list --json | sed -n 's/^ *"nodes": \([0-9]*\).*/\1/p'
+}
+[ "$(nodes)" -ge $files ] || fail "the engine counts $(nodes) nodes only"
 forgotten() {
 	echo 2 >/proc/sys/vm/drop_caches
+	[ "$(nodes)" -le 10 ]
+}
+until_true 20 forgotten || fail "the kernel was told to forget, and $(nodes) nodes stay"
+most=$((start + start / 10))
+back() {
 	[ "$(rss)" -le $most ]
 }
-until_true 20 forgotten || fail "after the kernel forgot them: $(rss) KiB, more than $most KiB"
-say "forgotten: $(rss) KiB"
+until_true 5 back || fail "all forgotten: $(rss) KiB, more than $most KiB"
+say "all forgotten: $(rss) KiB"
 unserve

@@ -42,14 +42,18 @@ static const struct conn_ops fake_conn_ops = { .dead = fake_dead, .notify = fake
 void
 fake_start(struct fake *f, size_t buffers)
 {
-	size_t sndbuf;
-	int sv[2];
+	int value = (int)buffers, sv[2];
+	socklen_t len = sizeof(value);
 
 	memset(f, 0, sizeof(*f));
 	ck_assert_int_eq(loop_new(&f->loop), 0);
 	ck_assert_int_eq(fdp_pair(SOCK_SEQPACKET, sv), 0);
-	ck_assert_int_eq(fdp_buffers(sv[1], buffers != 0 ? buffers : 4 * 1024 * 1024, &sndbuf), 0);
-	ck_assert_int_eq(conn_new(f->loop, sv[0], sndbuf, &fake_conn_ops, f, &f->conn), 0);
+	if (buffers == 0)
+		ck_assert_int_eq(fdp_buffers(sv[1], 4 * 1024 * 1024, NULL), 0);
+	else
+		ck_assert_int_eq(setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &value, sizeof(value)), 0);
+	ck_assert_int_eq(getsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &value, &len), 0);
+	ck_assert_int_eq(conn_new(f->loop, sv[0], (size_t)value, &fake_conn_ops, f, &f->conn), 0);
 	f->conn_sock = sv[0];
 	f->sock = sv[1];
 	ck_assert_ptr_nonnull(f->rx = malloc(RX_ROOM));

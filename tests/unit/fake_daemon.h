@@ -33,7 +33,7 @@ struct fake {
 	size_t note_len;
 };
 
-/* A conn, and the daemon's end with socket buffers of that size (0: large enough for everything). */
+/* A conn, and the daemon's end with a send buffer of that size (0: large enough for everything, where the system allows). */
 void fake_start(struct fake *f, size_t buffers);
 /* Take everything down; checks that nobody waits and no coroutine is left. */
 void fake_stop(struct fake *f);

@@ -1,26 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * ctl/: frames, answers and requests there and back, each lie in them, each place where they can be cut; mount options word by
- * word; run directories that are missing, ours, or a trap; control messages there and back, and garbage.
+ * ctl/frame.h and ctl/mountopts.h: frames, answers and requests there and back, each lie in them, each place where they can be cut;
+ * mount options word by word.
  */
 #include <check.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
-#include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "ctl/frame.h"
 #include "ctl/mountopts.h"
-#include "ctl/rundir.h"
-#include "ctl/status.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -216,6 +209,32 @@ START_TEST(frame_lengths_shifted)
 			ck_assert_ptr_nonnull(strstr(why, "only NUL"));
 			free(frame);
 		}
+	}
+}
+END_TEST
+
+/* Two lengths whose lies come out right again in 32 bits. */
+START_TEST(frame_lengths_wrapped)
+{
+	for (int pair = 0; pair < 2; pair++) {
+		struct frame_mount hdr;
+		const char *why;
+		void *frame;
+		size_t len;
+
+		ck_assert_int_eq(frame_build(&full, 0, 0, 0, &frame, &len), 0);
+		memcpy(&hdr, frame, sizeof(hdr));
+		if (pair == 0) {
+			hdr.source_len += UINT32_C(1) << 31;
+			hdr.sock_len += UINT32_C(1) << 31;
+		} else {
+			hdr.data_len += hdr.sock_len + 1;
+			hdr.sock_len = UINT32_MAX;
+		}
+		memcpy(frame, &hdr, sizeof(hdr));
+		ck_assert_int_eq(parse(frame, len, &hdr, &why), EPROTO);
+		ck_assert_str_eq(why, "the lengths do not add up");
+		free(frame);
 	}
 }
 END_TEST
@@ -543,486 +562,33 @@ START_TEST(options_wrong)
 }
 END_TEST
 
-/* ---- run directories: each test in a process of its own (Check forks), as a user or as root in a mount namespace ---- */
-
-enum { USER = 12345 };
-static char temp[64];
-
-static int
-remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	return remove(path);
-}
-
-static void
-make_temp(void)
-{
-	strcpy(temp, "/tmp/test_ctl.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(temp));
-	unsetenv("XDG_RUNTIME_DIR");
-	unsetenv("PERFUSE_SOCKET");
-}
-
-static void
-drop_temp(void)
-{
-	nftw(temp, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static mode_t
-mode_of(const char *path)
-{
-	struct stat st;
-
-	ck_assert_int_eq(lstat(path, &st), 0);
-	return st.st_mode & 07777;
-}
-
-static char *
-in(const char *dir, const char *name)
-{
-	static char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return path;
-}
-
-START_TEST(rundir_paths)
-{
-	uid_t me = getuid();
-	char want[128], *path;
-
-	ck_assert_int_eq(rundir_path(0, &path), 0);
-	ck_assert_str_eq(path, "/run/perfuse");
-	free(path);
-	ck_assert_int_eq(rundir_socket(0, &path), 0);
-	ck_assert_str_eq(path, "/run/perfuse/fuse");
-	free(path);
-	ck_assert_int_eq(rundir_path(USER, &path), 0); /* has no /run/user */
-	ck_assert_str_eq(path, "/tmp/perfuse-12345");
-	free(path);
-
-	setenv("XDG_RUNTIME_DIR", temp, 1); /* ours, so not that of another user */
-	ck_assert_int_eq(rundir_path(me + 1, &path), 0);
-	ck_assert_ptr_null(strstr(path, temp));
-	free(path);
-	if (me == 0)
-		ck_assert_int_eq(chown(temp, USER, (gid_t)-1), 0);
-	snprintf(want, sizeof(want), "%s/perfuse", temp);
-	ck_assert_int_eq(rundir_path(me == 0 ? USER : me, &path), 0);
-	ck_assert_str_eq(path, want);
-	free(path);
-	setenv("XDG_RUNTIME_DIR", "relative", 1);
-	ck_assert_int_eq(rundir_path(USER, &path), 0);
-	ck_assert_str_eq(path, "/tmp/perfuse-12345");
-	free(path);
-}
-END_TEST
-
-START_TEST(rundir_socket_env)
-{
-	char longest[108 + 1], *path;
-
-	setenv("PERFUSE_SOCKET", "/some/where", 1);
-	ck_assert_int_eq(rundir_socket(0, &path), 0);
-	ck_assert_str_eq(path, "/some/where");
-	free(path);
-	memset(longest, 'x', sizeof(longest));
-	longest[107] = '\0';
-	setenv("PERFUSE_SOCKET", longest, 1);
-	ck_assert_int_eq(rundir_socket(USER, &path), 0);
-	ck_assert_str_eq(path, longest);
-	free(path);
-	longest[107] = 'x';
-	longest[108] = '\0';
-	setenv("PERFUSE_SOCKET", longest, 1);
-	ck_assert_int_eq(rundir_socket(USER, &path), ENAMETOOLONG);
-	setenv("PERFUSE_SOCKET", "", 1);
-	ck_assert_int_eq(rundir_socket(0, &path), 0);
-	ck_assert_str_eq(path, "/run/perfuse/fuse");
-	free(path);
-}
-END_TEST
-
-/* Become a user (when root) whose XDG_RUNTIME_DIR is temp. */
-static uid_t
-as_user(void)
-{
-	if (getuid() == 0) {
-		ck_assert_int_eq(chown(temp, USER, USER), 0);
-		ck_assert_int_eq(setgid(USER), 0);
-		ck_assert_int_eq(setuid(USER), 0);
-	}
-	setenv("XDG_RUNTIME_DIR", temp, 1);
-	return getuid();
-}
-
-START_TEST(rundir_made)
-{
-	uid_t me = as_user();
-	char *path;
-
-	umask(0277);
-	ck_assert_int_eq(rundir_make(me, &path), 0);
-	ck_assert_str_eq(path, in(temp, "perfuse"));
-	ck_assert_int_eq(mode_of(path), 0700);
-	ck_assert_int_eq(mode_of(in(path, "mounts")), 0700);
-	ck_assert(rundir_trusted(path, me));
-	ck_assert(!rundir_trusted(path, me + 1));
-	free(path);
-	umask(0);
-	ck_assert_int_eq(rundir_make(me, &path), 0); /* found there */
-	ck_assert_int_eq(rmdir(in(path, "mounts")), 0);
-	free(path);
-	ck_assert_int_eq(rundir_make(me, &path), 0); /* half of it found */
-	ck_assert_int_eq(mode_of(in(path, "mounts")), 0700);
-	free(path);
-}
-END_TEST
-
-START_TEST(rundir_traps)
-{
-	uid_t me = as_user();
-	char *path;
-
-	ck_assert_int_eq(mkdir(in(temp, "elsewhere"), 0700), 0);
-	ck_assert_int_eq(symlink("elsewhere", in(temp, "perfuse")), 0);
-	ck_assert_int_eq(rundir_make(me, &path), EPERM);
-	ck_assert(!rundir_trusted(in(temp, "perfuse"), me));
-	ck_assert_int_eq(unlink(in(temp, "perfuse")), 0);
-
-	int fd = open(in(temp, "perfuse"), O_CREAT | O_WRONLY, 0700);
-	ck_assert_int_ge(fd, 0);
-	close(fd);
-	ck_assert_int_eq(rundir_make(me, &path), EPERM);
-	ck_assert_int_eq(unlink(in(temp, "perfuse")), 0);
-
-	static const mode_t open_modes[] = { 0720, 0702, 0777, 01777 };
-	for (size_t i = 0; i < N(open_modes); i++) {
-		ck_assert_int_eq(mkdir(in(temp, "perfuse"), 0700), 0);
-		ck_assert_int_eq(chmod(in(temp, "perfuse"), open_modes[i]), 0);
-		ck_assert_int_eq(rundir_make(me, &path), EPERM);
-		ck_assert(!rundir_trusted(in(temp, "perfuse"), me));
-		ck_assert_int_eq(rmdir(in(temp, "perfuse")), 0);
-	}
-
-	ck_assert_int_eq(mkdir(in(temp, "perfuse"), 0700), 0); /* the outer one is right, the inner one is not */
-	ck_assert_int_eq(symlink("/tmp", in(temp, "perfuse/mounts")), 0);
-	ck_assert_int_eq(rundir_make(me, &path), EPERM);
-	ck_assert(!rundir_trusted(in(temp, "none"), me));
-}
-END_TEST
-
-START_TEST(rundir_somebody_elses)
-{
-	char *path;
-
-	if (getuid() != 0)
-		return; /* needs two users */
-	ck_assert_int_eq(chown(temp, USER, USER), 0);
-	ck_assert_int_eq(mkdir(in(temp, "perfuse"), 0755), 0); /* root's */
-	setenv("XDG_RUNTIME_DIR", temp, 1);
-	ck_assert_int_eq(rundir_make(USER, &path), EPERM);
-	ck_assert_int_eq(chmod(in(temp, "perfuse"), 0700), 0);
-	as_user();
-	ck_assert_int_eq(rundir_make(USER, &path), EPERM); /* cannot even be opened */
-}
-END_TEST
-
-START_TEST(rundir_roots)
-{
-	char *path;
-
-	if (getuid() != 0 || unshare(CLONE_NEWNS) != 0)
-		return; /* needs a /run of its own */
-	ck_assert_int_eq(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
-	ck_assert_int_eq(mount("none", "/run", "tmpfs", 0, NULL), 0);
-	umask(077);
-	ck_assert_int_eq(rundir_make(0, &path), 0);
-	ck_assert_str_eq(path, "/run/perfuse");
-	ck_assert_int_eq(mode_of(path), 0755);
-	ck_assert_int_eq(mode_of(in(path, "mounts")), 0711);
-	free(path);
-}
-END_TEST
-
-START_TEST(rundir_race)
-{
-	enum { PROCESSES = 8, ROUNDS = 20 };
-	uid_t me = as_user();
-
-	for (int round = 0; round < ROUNDS; round++) {
-		int go[2], failed = 0, status;
-		pid_t pids[PROCESSES];
-		char byte, *path;
-
-		ck_assert_int_eq(pipe(go), 0);
-		for (int i = 0; i < PROCESSES; i++) {
-			pids[i] = fork();
-			if (pids[i] == 0) {
-				close(go[1]);
-				(void)!read(go[0], &byte, 1); /* end of file: all at once */
-				_exit(rundir_make(me, &path));
-			}
-		}
-		close(go[0]);
-		close(go[1]);
-		for (int i = 0; i < PROCESSES; i++) {
-			ck_assert_int_eq(waitpid(pids[i], &status, 0), pids[i]);
-			failed += status != 0;
-		}
-		ck_assert_int_eq(failed, 0);
-		ck_assert_int_eq(rmdir(in(temp, "perfuse/mounts")), 0);
-		ck_assert_int_eq(rmdir(in(temp, "perfuse")), 0);
-	}
-}
-END_TEST
-
-/* ---- control messages ---- */
-
-static struct status
-sample(void)
-{
-	return (struct status){
-		.mountpoint = "/mnt/a b\n\"c\\d\\101",
-		.source = "\xff\xfe latin \xe9 1 \xc3\xa9 \xed\xa0\x80 \xf0\x9f\x98\x80 \xc0\xaf \xe2\x82",
-		.fstype = "fuse.sshfs",
-		.state = "serving",
-		.why = "",
-		.engine_pid = 12,
-		.daemon_pid = 0,
-		.uid = 4294967294,
-		.since = INT64_MAX,
-		.nodes = 1,
-		.files = UINT64_MAX,
-		.waiting = 3,
-	};
-}
-
-START_TEST(status_round_trip)
-{
-	struct status in = sample(), out;
-	char *text;
-
-	ck_assert_int_eq(status_build_answer(&in, &text), 0);
-	ck_assert_int_eq(status_parse_answer(text, strlen(text), &out), 0);
-	ck_assert_str_eq(in.mountpoint, out.mountpoint);
-	ck_assert_str_eq(in.source, out.source);
-	ck_assert_str_eq(in.fstype, out.fstype);
-	ck_assert_str_eq(in.state, out.state);
-	ck_assert_str_eq(in.why, out.why);
-	ck_assert_int_eq(in.engine_pid, out.engine_pid);
-	ck_assert_int_eq(in.daemon_pid, out.daemon_pid);
-	ck_assert_int_eq(in.uid, out.uid);
-	ck_assert_int_eq(in.since, out.since);
-	ck_assert_uint_eq(out.nodes, 1);
-	ck_assert_uint_eq(out.files, INT64_MAX); /* all that JSON integers hold here */
-	ck_assert_uint_eq(out.waiting, 3);
-	status_free(&out);
-	for (size_t n = 0; n < strlen(text); n++)
-		ck_assert_int_eq(status_parse_answer(text, n, &out), EPROTO);
-	free(text);
-
-	in.why = NULL;
-	ck_assert_int_eq(status_build_answer(&in, &text), 0);
-	ck_assert_int_eq(status_parse_answer(text, strlen(text), &out), 0);
-	ck_assert_str_eq(out.why, "");
-	status_free(&out);
-	free(text);
-}
-END_TEST
-
-/* Every byte there is, alone and between others, comes back. */
-START_TEST(status_any_bytes)
-{
-	struct status in = sample(), out;
-	char bytes[700], *text;
-	size_t n = 0;
-
-	for (int c = 1; c < 256; c++) {
-		bytes[n++] = (char)c;
-		if (c % 2)
-			bytes[n++] = 'x';
-	}
-	bytes[n] = '\0';
-	in.mountpoint = bytes;
-	ck_assert_int_eq(status_build_answer(&in, &text), 0);
-	ck_assert_int_eq(status_parse_answer(text, strlen(text), &out), 0);
-	ck_assert_str_eq(out.mountpoint, bytes);
-	status_free(&out);
-	free(text);
-}
-END_TEST
-
-START_TEST(status_refused)
-{
-	struct status s = sample();
-	char *text, *big;
-
-	s.state = "well";
-	ck_assert_int_eq(status_build_answer(&s, &text), EPROTO);
-	s.state = NULL;
-	ck_assert_int_eq(status_build_answer(&s, &text), EPROTO);
-	s = sample();
-	s.daemon_pid = -1;
-	ck_assert_int_eq(status_build_answer(&s, &text), EPROTO);
-	s = sample();
-	big = malloc(STATUS_MAX + 1);
-	memset(big, 'm', STATUS_MAX);
-	big[STATUS_MAX] = '\0';
-	s.why = big;
-	ck_assert_int_eq(status_build_answer(&s, &text), EMSGSIZE);
-	free(big);
-}
-END_TEST
-
-/* Replace the first occurrence of a by b in an answer; it must then be refused. */
-START_TEST(status_answer_garbage)
-{
-	static const struct {
-		const char *a, *b;
-	} swaps[] = { { "true", "false" }, { "true", "1" }, { "{", "[" }, { "}", "" }, { "}", "}x" },
-		{ "\"ok\"", "\"no\"" }, { "\"mountpoint\"", "\"uid\"" }, { "\"mountpoint\"", "\"m\"" },
-		{ "\"serving\"", "\"bored\"" }, { "\"serving\"", "7" }, { "\"fuse.sshfs\"", "null" },
-		{ "fuse.", "\\u0000" }, { "fuse.", "\\\\9" }, { "fuse.", "\\\\000" }, { "fuse.", "\\\\400" },
-		{ "fuse.", "\\\\12" }, { "fuse.", "\xff" }, { "\"engine_pid\":12", "\"engine_pid\":-12" },
-		{ "\"engine_pid\":12", "\"engine_pid\":12.5" }, { "\"engine_pid\":12", "\"engine_pid\":\"12\"" },
-		{ "\"nodes\":1", "\"nodes\":-1" }, { "\"nodes\":1", "\"nodes\":99999999999999999999" },
-		{ "\"nodes\":1", "\"nodes\":true" }, { "\"waiting\"", "\"nodes\"" },
-		{ "\"since\":", "\"since\":[]," } };
-	struct status s = sample(), out;
-	char *text;
-
-	ck_assert_int_eq(status_build_answer(&s, &text), 0);
-	for (size_t i = 0; i < N(swaps); i++) {
-		char changed[2048];
-		char *at = strstr(text, swaps[i].a);
-		ck_assert_msg(at != NULL, "no %s in %s", swaps[i].a, text);
-		snprintf(
-		    changed, sizeof(changed), "%.*s%s%s", (int)(at - text), text, swaps[i].b, at + strlen(swaps[i].a));
-		ck_assert_msg(status_parse_answer(changed, strlen(changed), &out) == EPROTO, "%s", changed);
-		ck_assert(out.mountpoint == NULL && out.state == NULL);
-	}
-	char more[2048]; /* what a newer engine adds is passed over */
-	snprintf(more, sizeof(more), "{\"new\":{\"a\":[1]},%s", text + 1);
-	ck_assert_int_eq(status_parse_answer(more, strlen(more), &out), 0);
-	status_free(&out);
-	free(text);
-}
-END_TEST
-
-START_TEST(status_requests)
-{
-	struct status_request r,
-	    in[] = { { STATUS_OP_STATUS, false }, { STATUS_OP_UNMOUNT, false }, { STATUS_OP_UNMOUNT, true } };
-	static const char *const wrong[][2] = { { "", "not a JSON object" }, { "[]", "not a JSON object" },
-		{ "nonsense", "not a JSON object" }, { "{\"op\":\"status\"", "not a JSON object" },
-		{ "{}", "op is missing" }, { "{\"op\":1}", "op is missing" }, { "{\"op\":\"Status\"}", "unknown op" },
-		{ "{\"op\":\"unmount\"}", "lazy is missing" }, { "{\"op\":\"unmount\",\"lazy\":1}", "lazy is missing" },
-		{ "{\"op\":\"status\",\"op\":\"unmount\",\"lazy\":true}", "not a JSON object" } };
-	const char *why;
-	char *text;
-
-	for (size_t i = 0; i < N(in); i++) {
-		ck_assert_int_eq(status_build_request(&in[i], &text), 0);
-		ck_assert_int_eq(status_parse_request(text, strlen(text), &r, &why), 0);
-		ck_assert_ptr_null(why);
-		ck_assert(r.op == in[i].op && r.lazy == in[i].lazy);
-		free(text);
-	}
-	for (size_t i = 0; i < N(wrong); i++) {
-		ck_assert_int_eq(status_parse_request(wrong[i][0], strlen(wrong[i][0]), &r, &why), EPROTO);
-		ck_assert_str_eq(why, wrong[i][1]);
-		ck_assert_int_eq(status_parse_request(wrong[i][0], strlen(wrong[i][0]), &r, NULL), EPROTO);
-	}
-	char *deep = malloc(STATUS_MAX + 1); /* deeply nested, and beyond the limit */
-	memset(deep, '[', STATUS_MAX + 1);
-	ck_assert_int_eq(status_parse_request(deep, STATUS_MAX, &r, &why), EPROTO);
-	ck_assert_int_eq(status_parse_request(deep, STATUS_MAX + 1, &r, &why), EPROTO);
-	free(deep);
-}
-END_TEST
-
-START_TEST(status_results)
-{
-	static const char *const wrong[] = { "{}", "", "{\"ok\":1}", "{\"ok\":false}",
-		"{\"ok\":false,\"errno\":0,\"error\":\"x\"}", "{\"ok\":false,\"errno\":4096,\"error\":\"x\"}",
-		"{\"ok\":false,\"errno\":-1,\"error\":\"x\"}", "{\"ok\":false,\"errno\":5}",
-		"{\"ok\":false,\"errno\":5,\"error\":5}" };
-	char *text, *message;
-	int error;
-
-	ck_assert_int_eq(status_build_result(0, "ignored", &text), 0);
-	ck_assert_str_eq(text, "{\"ok\":true}");
-	ck_assert_int_eq(status_parse_result(text, strlen(text), &error, &message), 0);
-	ck_assert_int_eq(error, 0);
-	ck_assert_ptr_null(message);
-	free(text);
-	ck_assert_int_eq(status_build_result(EBUSY, "/mnt is \xff busy", &text), 0);
-	ck_assert_int_eq(status_parse_result(text, strlen(text), &error, &message), 0);
-	ck_assert_int_eq(error, EBUSY);
-	ck_assert_str_eq(message, "/mnt is \xff busy");
-	free(text);
-	free(message);
-	for (size_t i = 0; i < N(wrong); i++) {
-		ck_assert_msg(
-		    status_parse_result(wrong[i], strlen(wrong[i]), &error, &message) == EPROTO, "%s", wrong[i]);
-		ck_assert_ptr_null(message);
-	}
-}
-END_TEST
-
-/* A case of its own for each, so that each has a fresh directory, made and removed outside the forked test. */
-static void
-add_dir_test(Suite *s, const TTest *test)
-{
-	TCase *c = tcase_create(test->name);
-
-	tcase_set_timeout(c, 60);
-	tcase_add_unchecked_fixture(c, make_temp, drop_temp);
-	tcase_add_test(c, test);
-	suite_add_tcase(s, c);
-}
-
 int
 main(void)
 {
 	Suite *s = suite_create("ctl");
-	TCase *frames = tcase_create("frame"), *words = tcase_create("mountopts"), *messages = tcase_create("status");
+	TCase *packets = tcase_create("packets");
+	TCase *words = tcase_create("words");
 
-	tcase_add_test(frames, frame_round_trip);
-	tcase_add_test(frames, frame_layout);
-	tcase_add_test(frames, frame_truncated);
-	tcase_add_test(frames, frame_trailing_byte);
-	tcase_add_test(frames, frame_lies);
-	tcase_add_test(frames, frame_lengths_shifted);
-	tcase_add_test(frames, frame_nuls);
-	tcase_add_test(frames, frame_target_missing);
-	tcase_add_test(frames, frame_limits);
-	tcase_add_test(frames, frame_random);
-	tcase_add_test(frames, answer_round_trip);
-	tcase_add_test(frames, answer_cut);
-	tcase_add_test(frames, answer_lies);
-	tcase_add_test(frames, requests);
+	tcase_add_test(packets, frame_round_trip);
+	tcase_add_test(packets, frame_layout);
+	tcase_add_test(packets, frame_truncated);
+	tcase_add_test(packets, frame_trailing_byte);
+	tcase_add_test(packets, frame_lies);
+	tcase_add_test(packets, frame_lengths_shifted);
+	tcase_add_test(packets, frame_lengths_wrapped);
+	tcase_add_test(packets, frame_nuls);
+	tcase_add_test(packets, frame_target_missing);
+	tcase_add_test(packets, frame_limits);
+	tcase_add_test(packets, frame_random);
+	tcase_add_test(packets, answer_round_trip);
+	tcase_add_test(packets, answer_cut);
+	tcase_add_test(packets, answer_lies);
+	tcase_add_test(packets, requests);
+	suite_add_tcase(s, packets);
 	tcase_add_test(words, options);
 	tcase_add_test(words, options_values);
 	tcase_add_test(words, options_wrong);
-	tcase_add_test(messages, status_round_trip);
-	tcase_add_test(messages, status_any_bytes);
-	tcase_add_test(messages, status_refused);
-	tcase_add_test(messages, status_answer_garbage);
-	tcase_add_test(messages, status_requests);
-	tcase_add_test(messages, status_results);
-	suite_add_tcase(s, frames);
 	suite_add_tcase(s, words);
-	suite_add_tcase(s, messages);
-	add_dir_test(s, rundir_paths);
-	add_dir_test(s, rundir_socket_env);
-	add_dir_test(s, rundir_made);
-	add_dir_test(s, rundir_traps);
-	add_dir_test(s, rundir_somebody_elses);
-	add_dir_test(s, rundir_roots);
-	add_dir_test(s, rundir_race);
 
 	SRunner *r = srunner_create(s);
 	srunner_run_all(r, CK_ENV);

@@ -27,7 +27,7 @@
 enum {
 	FLAGS_CARRIED = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_SYNCHRONOUS | MS_DIRSYNC | MS_NOATIME |
 			MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME | MS_LAZYTIME,
-	FUSERMOUNT_TIME = 30 * 1000, /* milliseconds until fusermount3 is given up */
+	FUSERMOUNT_TIME = 18 * 1000, /* milliseconds until fusermount3 is given up */
 };
 
 /* Whether the record is what its comment promises: strings that end, flags that we know. */
