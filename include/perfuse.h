@@ -33,7 +33,8 @@ int perfuse_open(const char *path, int flags, ...);
  * line on stderr saying why: EINVAL (no fd= in data, not a number, not a perfuse socket, an unknown option), ENOENT, ENOTDIR,
  * EPERM or EACCES (not the caller's mountpoint), ETIMEDOUT.
  */
-int perfuse_mount(const char *source, const char *target, const char *filesystemtype, long mountflags, const void *data);
+int perfuse_mount(
+    const char *source, const char *target, const char *filesystemtype, long mountflags, const void *data);
 
 #ifdef __cplusplus
 }

@@ -62,7 +62,8 @@ enum perfuse_xchg_pb_reply { wait_reply, no_reply };
  * opc: a cookie for perfuse_get_nodeid(), valid until pc_destroy_msg. The last argument is NULL: the header that is
  * written through pc_get_inhdr says who asks.
  */
-typedef perfuse_msg_t *(*perfuse_new_msg_fn)(struct puffs_usermount *, void *opc, int opcode, size_t len, const struct puffs_cred *);
+typedef perfuse_msg_t *(*perfuse_new_msg_fn)(
+    struct puffs_usermount *, void *opc, int opcode, size_t len, const struct puffs_cred *);
 /*
  * Send it. wait_reply: and wait until the reply is here, which pc_get_outhdr and pc_get_outpayload then give. len: bytes of
  * payload expected, PERFUSE_UNSPEC_REPLY_LEN: any number. 0, or an errno: the daemon is given up (ENOTCONN for all that

@@ -26,19 +26,19 @@ die() {
 }
 
 # quietly WHAT COMMAND...: run it into a log; when it fails, show the log and return its status.
-quietly() {
+quietly() ( # a subshell: it may call itself
 	what=$1
 	shift
-	quiet_log=$(mktemp "${TMPDIR:-/tmp}/perfuse-log.XXXXXX") || return 1
+	log=$(mktemp "${TMPDIR:-/tmp}/perfuse-log.XXXXXX") || exit 1
+	trap 'rm -f "$log"' EXIT
 	status=0
-	"$@" >"$quiet_log" 2>&1 </dev/null || status=$?
+	"$@" >"$log" 2>&1 </dev/null || status=$?
 	if [ "$status" -ne 0 ]; then
 		printf '%s: %s failed (status %s):\n' "${0##*/}" "$what" "$status" >&2
-		tail -n 200 "$quiet_log" >&2
+		tail -n 200 "$log" >&2
 	fi
-	rm -f "$quiet_log"
-	return "$status"
-}
+	exit "$status"
+)
 
 # packages_missing PACKAGE...: print those that are not installed.
 packages_missing() {

@@ -35,8 +35,8 @@ int fdp_send(int sock, const void *data, size_t len, const int *fds, unsigned nf
  * sender's, when the socket has SO_PASSCRED, else pid 0. EMSGSIZE when the packet is larger than room: it is lost, and its
  * descriptors are closed. 0 or errno.
  */
-int fdp_recv(int sock, void *data, size_t room, size_t *len, int *fds, unsigned max, unsigned *nfds, struct fdp_cred *cred,
-    int timeout_ms);
+int fdp_recv(int sock, void *data, size_t room, size_t *len, int *fds, unsigned max, unsigned *nfds,
+    struct fdp_cred *cred, int timeout_ms);
 /* Who connected the socket (SO_PEERCRED). 0 or errno. */
 int fdp_peer(int sock, struct fdp_cred *cred);
 

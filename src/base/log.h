@@ -9,20 +9,20 @@
 
 #include <stdbool.h>
 
-enum {                        /* bits of log_diag, the seed's diagnostic types */
-	LOG_D_FUSE = 0x0001,      /* "fuse": each FUSE request and reply, a line each */
-	LOG_D_DUMP = 0x0002,      /* "dump": hex dump of each FUSE message */
-	LOG_D_PUFFS = 0x0004,     /* "puffs": each vnode operation (the host's side) */
-	LOG_D_FH = 0x0008,        /* "fh": open files */
-	LOG_D_RECLAIM = 0x0010,   /* "reclaim": nodes forgotten */
-	LOG_D_READDIR = 0x0020,   /* "readdir": directory entries */
-	LOG_D_REQUEUE = 0x0040,   /* "requeue": queued and deferred messages */
-	LOG_D_SYNC = 0x0080,      /* "sync": flush, fsync */
-	LOG_D_MISC = 0x0100,      /* "misc": anything else */
-	LOG_D_SYSLOG = 0x0200,    /* "syslog": to syslog even in the foreground */
-	LOG_D_FILENAME = 0x0400,  /* "filename": names in lookup and friends */
-	LOG_D_RESIZE = 0x0800,    /* "resize": size changes */
-	LOG_D_TRACE = 0x1000,     /* "trace": as -s */
+enum {                           /* bits of log_diag, the seed's diagnostic types */
+	LOG_D_FUSE = 0x0001,     /* "fuse": each FUSE request and reply, a line each */
+	LOG_D_DUMP = 0x0002,     /* "dump": hex dump of each FUSE message */
+	LOG_D_PUFFS = 0x0004,    /* "puffs": each vnode operation (the host's side) */
+	LOG_D_FH = 0x0008,       /* "fh": open files */
+	LOG_D_RECLAIM = 0x0010,  /* "reclaim": nodes forgotten */
+	LOG_D_READDIR = 0x0020,  /* "readdir": directory entries */
+	LOG_D_REQUEUE = 0x0040,  /* "requeue": queued and deferred messages */
+	LOG_D_SYNC = 0x0080,     /* "sync": flush, fsync */
+	LOG_D_MISC = 0x0100,     /* "misc": anything else */
+	LOG_D_SYSLOG = 0x0200,   /* "syslog": to syslog even in the foreground */
+	LOG_D_FILENAME = 0x0400, /* "filename": names in lookup and friends */
+	LOG_D_RESIZE = 0x0800,   /* "resize": size changes */
+	LOG_D_TRACE = 0x1000,    /* "trace": as -s */
 };
 
 extern unsigned log_diag; /* diagnostic types switched on */

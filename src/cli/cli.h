@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * perfuse(1): its subcommands and what they share. Each takes its own argc and argv (argv[0] is its name) and returns the
- * exit status; errors are one line on stderr, "perfuse: ...".
+ * perfuse(1): its subcommands and what they share. Each takes its own argc and argv (argv[0] is its name) and returns
+ * the exit status; errors are one line on stderr, "perfuse: ...".
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -23,13 +23,14 @@ int cli_usage(const char *subcommand, const char *fmt, ...) __attribute__((forma
 
 /*
  * text with everything that could break a line or a column (white space, control characters, backslashes, what is not
- * printable in the user's locale) as a backslash and three octal digits. Newly allocated; NULL: no memory. *width: columns.
+ * printable in the user's locale) as a backslash and three octal digits. Newly allocated; NULL: no memory. *width:
+ * columns.
  */
 char *text_escape(const char *text, size_t *width);
 
 /*
- * Call fn for each engine whose control socket can be reached, with a connection (borrowed) on which its status has just been asked.
- * Stops when fn returns false. Sockets that nobody serves any more are removed where they are ours.
+ * Call fn for each engine whose control socket can be reached, with a connection (borrowed) on which its status has
+ * just been asked. Stops when fn returns false. Sockets that nobody serves any more are removed where they are ours.
  */
 typedef bool engine_fn(int sock, const struct status *st, void *arg);
 void engines_each(engine_fn *fn, void *arg);

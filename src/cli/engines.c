@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Finding the engines that run: their control sockets stand in run directories as mounts/PID. A user has one of his own and may
- * reach some in root's, whose folder cannot be listed by him: there, every process number is tried. Root looks into everybody's.
- * A run directory in which somebody else could have put sockets is not looked into.
+ * Finding the engines that run: their control sockets stand in run directories as mounts/PID. A user has one of his own
+ * and may reach some in root's, whose folder cannot be listed by him: there, every process number is tried. Root looks
+ * into everybody's. A run directory in which somebody else could have put sockets is not looked into.
  */
 #include <ctype.h>
 #include <dirent.h>

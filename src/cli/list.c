@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * perfuse list: the mounts that are served by engines which the caller may reach, as a table or as JSON. No file system is touched:
- * the engines are asked, so that one whose daemon hangs is listed like any other.
+ * perfuse list: the mounts that are served by engines which the caller may reach, as a table or as JSON. No file system
+ * is touched: the engines are asked, so that one whose daemon hangs is listed like any other.
  */
 #include <getopt.h>
 #include <inttypes.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Text for people: error lines, and names as they can be shown in a column. A file system's source and a mountpoint are any bytes
- * that somebody chose; none of them may move the cursor or look like another line.
+ * Text for people: error lines, and names as they can be shown in a column. A file system's source and a mountpoint are
+ * any bytes that somebody chose; none of them may move the cursor or look like another line.
  */
 #include <stdarg.h>
 #include <stdio.h>

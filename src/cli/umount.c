@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * perfuse umount: find the engine that serves a mountpoint and ask it to unmount. The mount itself is never touched, for it may
- * be dead or hang: only the directory above it is looked up, and a last name that is a link is read.
+ * perfuse umount: find the engine that serves a mountpoint and ask it to unmount. The mount itself is never touched,
+ * for it may be dead or hang: only the directory above it is looked up, and a last name that is a link is read.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -190,11 +190,11 @@ static int
 unmount(const char *dir, bool lazy)
 {
 	struct find f = { .lazy = lazy };
-	char *path;
+	char *path = NULL;
 	int r;
 
 	r = canonical(dir, &path);
-	if (r != 0)
+	if (!path)
 		return cli_fail(supervise_status(r), "%s: %s", dir, strerror(r));
 	for (int i = 0; i < LINKS_MAX; i++) {
 		f.mountpoint = path;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A daemon's command line (args.h). Options of daemons cannot be known in general; what is used here is what all of them
- * share: "-o list", "--", and that the mountpoint is a directory that is named last.
+ * A daemon's command line (args.h). Options of daemons cannot be known in general; what is used here is what all of
+ * them share: "-o list", "--", and that the mountpoint is a directory that is named last.
  */
 #include "client/args.h"
 
@@ -19,7 +19,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The value of a -o option at argv[*i], which may be the next argument (then *i is moved on to it). NULL: another thing. */
+/*
+ * The value of a -o option at argv[*i], which may be the next argument (then *i is moved on to it). NULL: another
+ * thing.
+ */
 static const char *
 option_list(char *const *argv, int *i)
 {

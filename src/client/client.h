@@ -23,11 +23,11 @@ size_t client_bufsize(void);
  */
 int client_connect(int *fd, int *type, char *why, size_t whylen);
 
-struct client_mount {      /* a mount asked for with a descriptor of the daemon's socket */
+struct client_mount { /* a mount asked for with a descriptor of the daemon's socket */
 	const char *source, *target, *filesystemtype, *data; /* NULL: absent; target absolute */
-	uint32_t flags;    /* MS_* */
-	uint32_t sndbuf;   /* SO_SNDBUF of the daemon's end */
-	int fuse_sock;     /* the engine's end of the socketpair (borrowed; sent along) */
+	uint32_t flags;                                      /* MS_* */
+	uint32_t sndbuf;                                     /* SO_SNDBUF of the daemon's end */
+	int fuse_sock; /* the engine's end of the socketpair (borrowed; sent along) */
 };
 /*
  * Send the frame over a fresh control connection and wait for FRAME_MOUNTED, at most timeout_ms. 0 with *control (the caller's: FRAME_READY

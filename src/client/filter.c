@@ -2,12 +2,12 @@
 /*
  * The seccomp filter around a daemon (filter.h).
  *
- * What asks: open and openat for reading and writing (a daemon's way to /dev/fuse; read-only opens, which are most, cost
- * nothing), mount, umount, umount2, and the ioctl that makes a second descriptor of a FUSE session.
- * What is refused at once: F_SETPIPE_SZ, with or without a supervisor. A pipe of more than 16 slots, spliced towards a
- * socket, arrives as several packets and a reply in pieces is no reply; daemons fall back to the size the pipe has. And
- * fsopen(2), so that who knows the newer mount calls falls back to mount(2).
- * The native ABI and the 32-bit one of the same machine are covered; any other ABI (x32) has no system calls.
+ * What asks: open and openat for reading and writing (a daemon's way to /dev/fuse; read-only opens, which are most,
+ * cost nothing), mount, umount, umount2, and the ioctl that makes a second descriptor of a FUSE session. What is
+ * refused at once: F_SETPIPE_SZ, with or without a supervisor. A pipe of more than 16 slots, spliced towards a socket,
+ * arrives as several packets and a reply in pieces is no reply; daemons fall back to the size the pipe has. And
+ * fsopen(2), so that who knows the newer mount calls falls back to mount(2). The native ABI and the 32-bit one of the
+ * same machine are covered; any other ABI (x32) has no system calls.
  */
 #include "client/filter.h"
 

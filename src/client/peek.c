@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looking into another process (peek.h): process_vm_readv(2), /proc/PID and pidfd_getfd(2). All of them need the right to
- * trace the process; a supervisor has it for what its own user started, as long as that is dumpable.
+ * Looking into another process (peek.h): process_vm_readv(2), /proc/PID and pidfd_getfd(2). All of them need the right
+ * to trace the process; a supervisor has it for what its own user started, as long as that is dumpable.
  */
 #include "client/peek.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Looking into another process: strings of its memory, what its descriptors are, where its paths lead. Used by the supervisor
- * on a process that waits in a system call; the caller checks afterwards that it still waits, or what was read may be
- * another's. Nothing here touches a file system that a daemon serves: /proc links are read, never followed.
+ * Looking into another process: strings of its memory, what its descriptors are, where its paths lead. Used by the
+ * supervisor on a process that waits in a system call; the caller checks afterwards that it still waits, or what was
+ * read may be another's. Nothing here touches a file system that a daemon serves: /proc links are read, never followed.
  */
 #ifndef CLIENT_PEEK_H
 #define CLIENT_PEEK_H
@@ -13,8 +13,8 @@
 #include <sys/types.h>
 
 /*
- * The string at addr, with its NUL, at most room bytes. cut: one that is longer is cut to room (as mount(2) does with its data),
- * otherwise ENAMETOOLONG. 0, EFAULT (not all readable), or EPERM, ESRCH.
+ * The string at addr, with its NUL, at most room bytes. cut: one that is longer is cut to room (as mount(2) does with
+ * its data), otherwise ENAMETOOLONG. 0, EFAULT (not all readable), or EPERM, ESRCH.
  */
 int peek_string(pid_t pid, uint64_t addr, char *buf, size_t room, bool cut);
 /* len bytes at addr. 0, or as above. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mounts of a supervised daemon, from the open of /dev/fuse to their end. Asking perfused can take seconds, so a thread of
- * its own does each mount and unmount and hands the finished job back through a pipe; meanwhile the daemon's other system
- * calls are answered. A thread works on copies, on the descriptors in its job, and on nothing else.
- * No path below a mount made here is ever looked at: the daemon that would have to answer may be waiting for us.
+ * The mounts of a supervised daemon, from the open of /dev/fuse to their end. Asking perfused can take seconds, so a
+ * thread of its own does each mount and unmount and hands the finished job back through a pipe; meanwhile the daemon's
+ * other system calls are answered. A thread works on copies, on the descriptors in its job, and on nothing else. No
+ * path below a mount made here is ever looked at: the daemon that would have to answer may be waiting for us.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -331,6 +331,8 @@ serve_job_done(struct sup *s)
 		mount_done(s, v, j);
 	else if (error == 0 || error == ECONNRESET) {
 		error = 0;
+		if (v->before == SERVED_MOUNTED)
+			sup_ready(s, v); /* it has ended, so it was served: the thread got to read that before us */
 		serve_ended(s, v);
 		v->excused = v->waiting != 0;
 	} else {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting a daemon (spawn.h). Three processes come of it: the supervisor, forked here, which becomes the leader of a session
- * of its own; the root of the daemon's tree, forked there; and the daemon, which stays in our session and process group, so that it can
- * ask for a password on the terminal and gets the terminal's signals as if we were not there.
- * This process then only waits for the supervisor's word and hands signals on.
+ * Starting a daemon (spawn.h). Three processes come of it: the supervisor, forked here, which becomes the leader of a
+ * session of its own; the root of the daemon's tree, forked there; and the daemon, which stays in our session and
+ * process group, so that it can ask for a password on the terminal and gets the terminal's signals as if we were not
+ * there. This process then only waits for the supervisor's word and hands signals on.
  */
 #include "client/spawn.h"
 
@@ -116,7 +116,10 @@ supervisor(struct start *st)
 	const char *stage;
 	int words[2], r;
 
-	/* The tree's root waits for its children and a dying peer is an error number; the daemon gets both back as they were. */
+	/*
+	 * The tree's root waits for its children and a dying peer is an error number; the daemon gets both back as they
+	 * were.
+	 */
 	(void)sigaction(SIGCHLD, &sa, &chld);
 	sa.sa_handler = SIG_IGN;
 	(void)sigaction(SIGPIPE, &sa, &pipe_action);
@@ -211,8 +214,9 @@ own_options(const struct spawn *sp, struct mountopts *own, char *text, size_t ro
 }
 
 /*
- * Does a descriptor in the place of the mountpoint lose nothing? The daemon must take one, and who looks at the mount must see
- * the same source as natively: daemons make one up (sshfs: host and directory) which only their mount(2) would tell.
+ * Does a descriptor in the place of the mountpoint lose nothing? The daemon must take one, and who looks at the mount
+ * must see the same source as natively: daemons make one up (sshfs: host and directory) which only their mount(2) would
+ * tell.
  */
 static bool
 choose_fd(const struct spawn *sp, const struct mountopts *own)

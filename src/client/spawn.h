@@ -24,9 +24,9 @@ struct spawn {
 };
 
 /*
- * Start it and wait until its first mount answers (or, foreground, until the end). SIGINT, SIGTERM and SIGHUP meanwhile end
- * everything, and leave nothing mounted and no process. Returns 0 with what is mounted in text (foreground: ""), or the exit status to
- * use (sysexits.h; 126 and 127 as a shell; 128 + signal) with one line that says why in text.
+ * Start it and wait until its first mount answers (or, foreground, until the end). SIGINT, SIGTERM and SIGHUP meanwhile
+ * end everything, and leave nothing mounted and no process. Returns 0 with what is mounted in text (foreground: ""), or
+ * the exit status to use (sysexits.h; 126 and 127 as a shell; 128 + signal) with one line that says why in text.
  */
 int spawn_mount(const struct spawn *sp, char *text, size_t room);
 

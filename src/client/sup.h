@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Inside the supervisor: what supervise.c (the loop, beginning to end), serve.c (the mounts, and the threads that wait for perfused), trap.c
- * (system calls of the daemon) and words.c (its stderr) share. One thread owns all of it; the others get copies.
+ * Inside the supervisor: what supervise.c (the loop, beginning to end), serve.c (the mounts, and the threads that wait
+ * for perfused), trap.c (system calls of the daemon) and words.c (its stderr) share. One thread owns all of it; the
+ * others get copies.
  */
 #ifndef CLIENT_SUP_H
 #define CLIENT_SUP_H
@@ -80,8 +81,9 @@ struct served *serve_by_ino(struct sup *s, uint64_t ino);
 struct served *serve_by_target(struct sup *s, const char *target);
 bool serve_is_live(const struct served *v); /* between MOUNTING and LEAVING */
 /*
- * Ask perfused for the mount m on behalf of v (state OPEN), whose engine_fd goes along; strings are copied, m->target need
- * not be canonical. The result answers the notification id (0: none). 0 or errno, and then nothing has been started.
+ * Ask perfused for the mount m on behalf of v (state OPEN), whose engine_fd goes along; strings are copied, m->target
+ * need not be canonical. The result answers the notification id (0: none). 0 or errno, and then nothing has been
+ * started.
  */
 int serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint64_t id);
 /* Ask v's engine for the unmount. 0 or errno. */
@@ -102,7 +104,10 @@ void trap_handle(struct sup *s);
 bool trap_answer(struct sup *s, uint64_t id, int error);
 
 /* words.c */
-/* Copy fd (taken) to our stderr in a thread, until nobody writes to it any more; then our stderr becomes /dev/null. NULL: errno. */
+/*
+ * Copy fd (taken) to our stderr in a thread, until nobody writes to it any more; then our stderr becomes /dev/null.
+ * NULL: errno.
+ */
 struct words *words_start(int fd);
 /* Wait for its end, at most timeout_ms. */
 void words_wait(struct words *w, int timeout_ms);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor of one daemon, from the daemon's start to the end of its last mount: one loop over the seccomp listener, the
- * starter's link, the daemon's tree, finished jobs and the engines' control connections.
+ * The supervisor of one daemon, from the daemon's start to the end of its last mount: one loop over the seccomp
+ * listener, the starter's link, the daemon's tree, finished jobs and the engines' control connections.
  *
- * Until the first mount answers, anything that goes wrong ends everything: mounts are called off, the tree is signalled, and the
- * starter hears why when nothing is left. From then on the daemon goes its own way, and the supervisor leaves when both the
- * tree and the mounts are gone. In the foreground the starter's leaving ends everything at any time.
+ * Until the first mount answers, anything that goes wrong ends everything: mounts are called off, the tree is
+ * signalled, and the starter hears why when nothing is left. From then on the daemon goes its own way, and the
+ * supervisor leaves when both the tree and the mounts are gone. In the foreground the starter's leaving ends everything
+ * at any time.
  */
 #include "client/supervise.h"
 
@@ -43,7 +44,7 @@ struct watch { /* what the loop polls: W_FIXED, then one for each served that ha
 	struct pollfd *pfd;
 	struct who {
 		struct served *served;
-	} *who;
+	} * who;
 	size_t cap;
 };
 

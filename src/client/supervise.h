@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor of one daemon: a process that answers the daemon's trapped system calls (a seccomp filter stops them), asks
- * perfused for the mounts, tells who started it how it went, and stays until the daemon and its mounts are gone.
+ * The supervisor of one daemon: a process that answers the daemon's trapped system calls (a seccomp filter stops them),
+ * asks perfused for the mounts, tells who started it how it went, and stays until the daemon and its mounts are gone.
  */
 #ifndef CLIENT_SUPERVISE_H
 #define CLIENT_SUPERVISE_H
@@ -15,7 +15,7 @@
 enum { SUPERVISE_TEXT = 1024 };
 
 struct supervise_news { /* supervisor to starter, on the link: one of these, then (foreground only) a second */
-	int status; /* 0: the mount answers (or, foreground and second: has ended as it should); else one of sysexits.h */
+	int status;     /* 0: it answers (foreground, second: has ended as it should); else sysexits.h */
 	char text[SUPERVISE_TEXT]; /* the line that says why (or, with 0, what is mounted); escaped */
 };
 /* Starter to supervisor: any packet, or end of file: call it off. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The system calls of a supervised daemon. Opening /dev/fuse gives it one end of a socketpair; mounting hands the other end to
- * perfused; cloning gives the same socket once more; unmounting goes to perfused when the mount is one of ours.
+ * The system calls of a supervised daemon. Opening /dev/fuse gives it one end of a socketpair; mounting hands the other
+ * end to perfused; cloning gives the same socket once more; unmounting goes to perfused when the mount is one of ours.
  *
- * All else goes on in the kernel as if nobody had looked (CONTINUE). That is no hole: nothing is allowed here that the daemon
- * could not do without us. It is served, not confined, and one that changes a path while we read it only cheats
- * itself. Nor is what was read ever used before the kernel has confirmed that the process still waits in this very call.
+ * All else goes on in the kernel as if nobody had looked (CONTINUE). That is no hole: nothing is allowed here that the
+ * daemon could not do without us. It is served, not confined, and one that changes a path while we read it only cheats
+ * itself. Nor is what was read ever used before the kernel has confirmed that the process still waits in this very
+ * call.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -300,8 +301,9 @@ trap_umount(struct sup *s, unsigned long flags)
 	if (!v)
 		return GO_ON;
 	/*
-	 * libfuse unmounts lazily when it ends and, not having heard that its mount is gone already, as root takes down whatever
-	 * has come in its place. So that is the end of it here; the first time as if it had worked, or libfuse complains.
+	 * libfuse unmounts lazily when it ends and, not having heard that its mount is gone already, as root takes down
+	 * whatever has come in its place. So that is the end of it here; the first time as if it had worked, or libfuse
+	 * complains.
 	 */
 	if (!serve_is_live(v)) {
 		int error = v->excused ? EINVAL : 0;
@@ -315,7 +317,10 @@ trap_umount(struct sup *s, unsigned long flags)
 	return r == 0 ? ANSWERED : finish(s, r);
 }
 
-/* A second descriptor of a session: the same socket under the number that was opened for it. Each packet goes to one reader. */
+/*
+ * A second descriptor of a session: the same socket under the number that was opened for it. Each packet goes to one
+ * reader.
+ */
 static enum verdict
 trap_clone(struct sup *s)
 {

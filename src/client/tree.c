@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A daemon and all that it starts (tree.h). Two processes are made here: the tree's root (root_run()), which stays as long as
- * something is below it, and the daemon (daemon_run()), which tells over a socket how far it came and closes it by
- * executing its program.
- * Signals go to processes held by a pidfd whose parent was looked up again after it was opened: never to a number that has meanwhile
- * become somebody else's.
+ * A daemon and all that it starts (tree.h). Two processes are made here: the tree's root (root_run()), which stays as
+ * long as something is below it, and the daemon (daemon_run()), which tells over a socket how far it came and closes it
+ * by executing its program. Signals go to processes held by a pidfd whose parent was looked up again after it was
+ * opened: never to a number that has meanwhile become somebody else's.
  */
 #include "client/tree.h"
 

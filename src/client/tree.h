@@ -2,8 +2,8 @@
 /*
  * A daemon and all that it starts: one process of ours, the tree's root, is the parent of the daemon and inherits every
  * orphan below it (PR_SET_CHILD_SUBREAPER). It does nothing but wait and, when told, signal them all; so nothing that a
- * daemon leaves behind gets lost, and nothing else is ever mistaken for it. It is a process apart from the supervisor, because
- * that one starts processes of its own (perfused), which are none of the daemon's.
+ * daemon leaves behind gets lost, and nothing else is ever mistaken for it. It is a process apart from the supervisor,
+ * because that one starts processes of its own (perfused), which are none of the daemon's.
  */
 #ifndef CLIENT_TREE_H
 #define CLIENT_TREE_H
@@ -29,15 +29,19 @@ struct tree_event { /* tree to supervisor, on the channel: the daemon itself has
 };
 
 /*
- * Fork the tree's root, which starts the daemon in the caller's session and process group (it keeps the terminal) and then
- * leaves for a session of its own. Returns when the daemon's program runs. 0 with *chan (close-on-exec; end of file: nothing of the tree is
- * left) and *listener (-1 without notify), both the caller's; or errno with *stage: which step, a phrase (static). Then nothing is left.
+ * Fork the tree's root, which starts the daemon in the caller's session and process group (it keeps the terminal) and
+ * then leaves for a session of its own. Returns when the daemon's program runs. 0 with *chan (close-on-exec; end of
+ * file: nothing of the tree is left) and *listener (-1 without notify), both the caller's; or errno with *stage: which
+ * step, a phrase (static). Then nothing is left.
  */
 int tree_start(const struct tree_start *t, int *chan, int *listener, const char **stage);
 extern const char tree_exec[]; /* the stage in which errno tells about the daemon's program */
 /* Signal the whole tree; SIGKILL: until none is left. */
 void tree_signal(int chan, int signo);
-/* Close all descriptors of this process but 0, 1, 2 and the n given. Those below 0 are skipped; keep[] is sorted in place. */
+/*
+ * Close all descriptors of this process but 0, 1, 2 and the n given. Those below 0 are skipped; keep[] is sorted in
+ * place.
+ */
 void tree_keep_only(int *keep, size_t n);
 
 #endif

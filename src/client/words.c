@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A daemon's stderr on its way to the user's: copied as it comes by a thread of its own, which may be held up by a terminal
- * that does not take more without holding up anything else. The last line is kept, for it usually says what went wrong. When
- * nobody holds the daemon's end any more (it went into the background), the user's stderr is let go.
+ * A daemon's stderr on its way to the user's: copied as it comes by a thread of its own, which may be held up by a
+ * terminal that does not take more without holding up anything else. The last line is kept, for it usually says what
+ * went wrong. When nobody holds the daemon's end any more (it went into the background), the user's stderr is let go.
  */
 #include <errno.h>
 #include <fcntl.h>

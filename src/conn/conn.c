@@ -25,10 +25,12 @@
 #include "base/co.h"
 #include "base/fdpass.h"
 #include "base/log.h"
+#include "base/trace.h"
 #include "conn/conn.h"
 
 enum {
 	RX_BATCH = 64,       /* packets taken per wake-up, so that the host's side gets its turn */
+	TRACED = 1024,       /* operations that the trace remembers */
 	RX_KEEP = 2,         /* chunks kept for the next message */
 	PACKET_OVERHEAD = 32, /* what AF_UNIX takes of SO_SNDBUF beside the packet (measured, Linux 4.4 to 6.18) */
 	SNDBUF_DEFAULT = 212992, /* net.core.wmem_default, which a socket nobody sized has */
@@ -96,6 +98,7 @@ struct conn {
 	size_t max_out, max_in;
 	uint64_t last_unique;
 	struct wire_proto proto;
+	struct trace *trace; /* with LOG_D_TRACE, else NULL */
 	bool datagrams; /* SOCK_DGRAM, whose other end is not told when we close */
 	bool no_interrupt;
 	bool tx_starved, rx_starved; /* no memory to send or to receive: the retry timer runs */
@@ -157,6 +160,8 @@ conn_init(struct conn *c, struct loop *loop, const struct conn_ops *ops, void *a
 	if ((error = loop_timer_add(loop, on_retry, c, &c->retry)) != 0)
 		return error;
 	if ((error = loop_soon_add(loop, on_obituary, c, &c->obituary)) != 0)
+		return error;
+	if ((log_diag & LOG_D_TRACE) && (error = trace_new(TRACED, &c->trace)) != 0)
 		return error;
 	return chunk_pool_new(CONN_MSG_MAX, RX_KEEP, &c->pool);
 }
@@ -226,6 +231,7 @@ conn_free(struct conn *c)
 	loop_io_del(c->io);
 	loop_timer_del(c->retry);
 	loop_soon_del(c->obituary);
+	trace_free(c->trace);
 	chunk_unref(c->rx);
 	if (c->pool != NULL)
 		chunk_pool_free(c->pool);
@@ -555,12 +561,51 @@ exchange_by_transport(struct conn *c, struct pending *p)
 	return error;
 }
 
+/* Believe p's reply, and hand it to the call, or end the connection. 0 or ENOTCONN. */
+static int
+take_reply(struct conn *c, struct conn_call *call, const struct pending *p)
+{
+	const char *why = NULL;
+	char line[160];
+	int error;
+
+	error = wire_parse_reply(
+	    &c->proto, call->opcode, &call->in, p->reply->data, p->reply->len, call->limit, &call->rep, &why);
+	if (error == 0 && call->rep.unique != p->unique) { /* over a transport: the table has seen to it otherwise */
+		why = "it answers another request";
+		error = EPROTO;
+	}
+	if (error != 0) {
+		chunk_unref(p->reply);
+		(void)snprintf(line, sizeof(line), "the daemon's reply to %s is malformed: %s", wire_opname(call->opcode), why);
+		conn_kill(c, EPROTO, line);
+		return ENOTCONN;
+	}
+	call->chunk = p->reply;
+	return 0;
+}
+
+static void
+remember(struct conn *c, const struct conn_call *call, uint64_t unique, uint64_t began, int error)
+{
+	const struct trace_entry e = {
+		.name = wire_opname(call->opcode),
+		.began = began,
+		.took = clock_ns() - began,
+		.unique = unique,
+		.nodeid = call->nodeid,
+		.pid = call->pid,
+		.error = error != 0 ? error : call->rep.error,
+	};
+
+	trace_add(c->trace, &e);
+}
+
 int
 conn_call(struct conn *c, struct conn_call *call)
 {
 	struct pending p;
-	const char *why = NULL;
-	char line[160];
+	uint64_t began = 0;
 	int error;
 
 	call->chunk = NULL;
@@ -574,23 +619,20 @@ conn_call(struct conn *c, struct conn_call *call)
 	p.interrupted = false;
 	if ((error = prepare(c, &p, call)) != 0)
 		return error;
+	if (c->trace != NULL)
+		began = clock_ns();
 	error = c->transport.xchg != NULL ? exchange_by_transport(c, &p) : exchange(c, &p);
-	if (error != 0)
-		return error;
-	error = wire_parse_reply(
-	    &c->proto, call->opcode, &call->in, p.reply->data, p.reply->len, call->limit, &call->rep, &why);
-	if (error == 0 && call->rep.unique != p.unique) { /* over a transport: the table has seen to it otherwise */
-		why = "it answers another request";
-		error = EPROTO;
-	}
-	if (error != 0) {
-		chunk_unref(p.reply);
-		(void)snprintf(line, sizeof(line), "the daemon's reply to %s is malformed: %s", wire_opname(call->opcode), why);
-		conn_kill(c, EPROTO, line);
-		return ENOTCONN;
-	}
-	call->chunk = p.reply;
-	return 0;
+	if (error == 0)
+		error = take_reply(c, call, &p);
+	if (c->trace != NULL)
+		remember(c, call, p.unique, began, error);
+	return error;
+}
+
+size_t
+conn_trace_dump(const struct conn *c, void (*line)(void *arg, const char *text), void *arg)
+{
+	return c->trace != NULL ? trace_dump(c->trace, line, arg) : 0;
 }
 
 void

@@ -101,6 +101,8 @@ void conn_kill(struct conn *conn, int error, const char *why);
 bool conn_alive(const struct conn *conn);
 /* Give back memory that is not needed while nothing happens. */
 void conn_trim(struct conn *conn);
+/* The last operations as lines of text, oldest first (trace_dump()); none unless LOG_D_TRACE was on at conn_new(). */
+size_t conn_trace_dump(const struct conn *conn, void (*line)(void *arg, const char *text), void *arg);
 /* Requests waiting for a reply, and of these queued because the socket is full. */
 size_t conn_waiting(const struct conn *conn);
 size_t conn_queued(const struct conn *conn);

@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "conn/conn.h"
 #include "engine/engine.h"
 #include "host/linux/linux.h"
 #include "vnode/host.h"
 
-#define INIT_NS (60 * CLOCK_SEC)    /* a daemon has this long for INIT, unless the owner says otherwise */
+#define INIT_NS (60 * CLOCK_SEC)     /* a daemon has this long for INIT, unless the owner says otherwise */
 #define FAREWELL_NS (10 * CLOCK_SEC) /* after the unmount: for DESTROY and what is still at the daemon */
 
 struct engine {
@@ -106,8 +107,8 @@ on_timer(void *arg)
 	struct engine *e = arg;
 
 	conn_kill(e->conn, ENOTCONN,
-	    e->ready ? "the daemon did not let go of the unmounted file system in time" :
-	               "the daemon did not answer INIT in time");
+	    e->ready ? "the daemon did not let go of the unmounted file system in time"
+		     : "the daemon did not answer INIT in time");
 }
 
 static const struct conn_ops conn_ops = { .dead = on_dead };
@@ -119,7 +120,8 @@ static const struct host_linux_ops host_ops = {
 };
 
 int
-engine_new(struct loop *loop, const struct engine_config *cfg, const struct engine_ops *ops, void *arg, struct engine **out)
+engine_new(
+    struct loop *loop, const struct engine_config *cfg, const struct engine_ops *ops, void *arg, struct engine **out)
 {
 	int fuse_fd, daemon_fd = -1, error = 0;
 	struct engine *e;
@@ -196,5 +198,20 @@ engine_counts(const struct engine *e, struct engine_counts *out)
 	struct vn_counts c;
 
 	vn_mount_counts(e->mp, &c);
-	*out = (struct engine_counts) { .nodes = c.nodes, .files = c.files, .waiting = c.waiting };
+	*out = (struct engine_counts){ .nodes = c.nodes, .files = c.files, .waiting = c.waiting };
+}
+
+static void
+log_line(void *arg, const char *text)
+{
+	(void)arg;
+	log_info("%s", text);
+}
+
+void
+engine_trace(const struct engine *e)
+{
+	size_t n = conn_trace_dump(e->conn, log_line, NULL);
+
+	log_info("these were the last %zu operations%s", n, n == 0 ? "; perfused -s records them" : "");
 }

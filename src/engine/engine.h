@@ -27,12 +27,12 @@ struct engine_ops { /* all called from the loop, none after engine_free() */
 };
 
 struct engine_config {
-	int daemon_fd;       /* the daemon's socket, taken on success; -1 with a transport */
-	size_t peer_sndbuf;  /* SO_SNDBUF of the daemon's end in bytes, 0: unknown */
+	int daemon_fd;                          /* the daemon's socket, taken on success; -1 with a transport */
+	size_t peer_sndbuf;                     /* SO_SNDBUF of the daemon's end in bytes, 0: unknown */
 	const struct conn_transport *transport; /* instead of daemon_fd, or NULL */
-	int fuse_fd;         /* /dev/fuse, mounted; taken on success */
-	uint64_t init_timeout; /* nanoseconds the daemon has for INIT; 0: 60 seconds */
-	unsigned switches;   /* VN_NO_ACCESS, VN_NO_CREATE (vnode/host.h) */
+	int fuse_fd;                            /* /dev/fuse, mounted; taken on success */
+	uint64_t init_timeout;                  /* nanoseconds the daemon has for INIT; 0: 60 seconds */
+	unsigned switches;                      /* VN_NO_ACCESS, VN_NO_CREATE (vnode/host.h) */
 };
 
 struct engine_counts {
@@ -41,12 +41,15 @@ struct engine_counts {
 };
 
 /* 0 or errno (both descriptors then stay the caller's). */
-int engine_new(struct loop *loop, const struct engine_config *cfg, const struct engine_ops *ops, void *arg, struct engine **out);
+int engine_new(
+    struct loop *loop, const struct engine_config *cfg, const struct engine_ops *ops, void *arg, struct engine **out);
 /* Closes both descriptors, which ends the daemon's connection and (if still mounted) aborts the kernel's. e may be NULL. */
 void engine_free(struct engine *e);
 /* Call the daemon dead now (ops->dead or ops->failed follows from the loop). why is copied. */
 void engine_kill(struct engine *e, const char *why);
 void engine_counts(const struct engine *e, struct engine_counts *out);
+/* Write the last operations to the log (perfused -s), a line each. */
+void engine_trace(const struct engine *e);
 /* PERFUSE_OPTIONS (may be NULL) as bits for engine_config.switches; unknown words are warned of in the log. */
 unsigned engine_switches(const char *options);
 

@@ -54,7 +54,8 @@ take_reply(struct puffs_usermount *pu, perfuse_msg_t *pm, struct chunk **out)
 	const char *payload = pu->pc.pc_get_outpayload(pm);
 	struct chunk *c;
 
-	if (hdr == NULL || hdr->len < sizeof(*hdr) || hdr->len > CONN_MSG_MAX || (payload == NULL && hdr->len != sizeof(*hdr)))
+	if (hdr == NULL || hdr->len < sizeof(*hdr) || hdr->len > CONN_MSG_MAX ||
+	    (payload == NULL && hdr->len != sizeof(*hdr)))
 		return EIO;
 	if ((c = chunk_new(hdr->len)) == NULL)
 		return ENOMEM;

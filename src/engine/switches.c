@@ -32,7 +32,8 @@ engine_switches(const char *options)
 			}
 		}
 		if (i == count && len > 0)
-			log_warn("PERFUSE_OPTIONS: unknown word \"%.*s\" is ignored", (int)(len < 64 ? len : 64), options);
+			log_warn(
+			    "PERFUSE_OPTIONS: unknown word \"%.*s\" is ignored", (int)(len < 64 ? len : 64), options);
 		options += len + (options[len] == ',');
 	}
 	return bits;

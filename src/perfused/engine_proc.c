@@ -282,8 +282,6 @@ conn_ready(void *arg, unsigned events)
 	} else if (n <= 0) {
 		peer_gone(ep, "closed its connection");
 	} else if (frame_request_parse(packet, (size_t)n, &req) != 0) {
-		log_warn(
-		    "uid %u (pid %d) sent what is no request; its connection is closed", ep->peer.uid, ep->peer.pid);
 		peer_gone(ep, "sent what is no request");
 	} else if (!ep->peer_waits) {
 		ep->peer_waits = true;

@@ -147,6 +147,20 @@ detach(void)
 	return leave_standard();
 }
 
+/* What else we were started with, among it perhaps our peer's end of the socket, whose end we could then never notice. */
+static void
+close_others(int keep)
+{
+	int from = STDERR_FILENO + 1;
+
+	if (keep >= from) {
+		if (keep > from)
+			(void)close_range((unsigned)from, (unsigned)keep - 1, 0);
+		from = keep + 1;
+	}
+	(void)close_range((unsigned)from, ~0U, 0);
+}
+
 /* One engine of the parent takes a few descriptors; there may be many. */
 static void
 raise_limits(void)
@@ -168,6 +182,7 @@ run_single(const struct options *opt)
 
 	if ((status = peer_socket(opt->peer_fd, &conn)) != 0)
 		return status;
+	close_others(conn);
 	log_init("perfused", opt->foreground);
 	if (!opt->foreground && (error = leave_standard()) != 0) {
 		log_err("cannot open /dev/null: %s", strerror(error));
@@ -191,6 +206,7 @@ run_service(const struct options *opt)
 	struct listener *listener;
 	int error, status;
 
+	close_others(-1);
 	/* On stderr until there is a service to speak of. */
 	log_init("perfused", true);
 	if ((error = rundir_make(geteuid(), &rundir)) != 0) {

@@ -123,6 +123,14 @@ child_watch(struct loop *loop, struct child *c, pid_t pid, void (*ended)(void *,
 
 /* ---- workers ---- */
 
+static void
+conn_close(struct kept *k)
+{
+	if (k->conn >= 0)
+		(void)close(k->conn);
+	k->conn = -1;
+}
+
 /* Let go of an engine of which nothing is left; the last one may have been what we stayed for. */
 static void
 kept_release(struct kept *k)
@@ -176,8 +184,7 @@ mounted(struct kept *k, const struct job *j, const struct worker_result *res, in
 	memcpy(k->mount.path, res->path, sizeof(k->mount.path));
 	k->mount.path[sizeof(k->mount.path) - 1] = '\0';
 	k->mounted = true;
-	(void)close(k->conn);
-	k->conn = -1;
+	conn_close(k);
 	answer(k, j->id, 0, "", fuse_fd);
 	/* Not one moment longer here than needed: the kernel ends a mount when the last of its descriptors is closed. */
 	(void)close(fuse_fd);
@@ -388,9 +395,7 @@ kept_ended(void *arg, int status)
 		report_death(k, WTERMSIG(status));
 	if (p->single)
 		p->status = WIFEXITED(status) ? WEXITSTATUS(status) : EX_SOFTWARE;
-	if (k->conn >= 0)
-		(void)close(k->conn);
-	k->conn = -1;
+	conn_close(k);
 	loop_io_del(k->chan_io);
 	(void)close(k->chan);
 	k->chan = -1;
@@ -600,8 +605,7 @@ leave(struct parent *p)
 			(void)close(k->child.pidfd);
 			loop_io_del(k->chan_io);
 			(void)close(k->chan);
-			if (k->conn >= 0)
-				(void)close(k->conn);
+			conn_close(k);
 		}
 		if (k->mounted)
 			(void)close(k->mount.dir);

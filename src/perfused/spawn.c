@@ -11,11 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <bsd/string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -62,50 +62,72 @@ answer_send(int conn, enum frame_code code, int error, const char *text)
 		;
 }
 
-/* The control socket for the process that calls, open to the peer alone. Its descriptor, or -1 with errno. */
+/*
+ * The control socket for the process that calls, open to the peer alone. Its descriptor, or -1 with errno. It gets its name when it
+ * listens already, so that one that refuses connections is always one whose process has ended.
+ */
 static int
-control_socket(const char *path, const struct fdp_cred *peer)
+control_socket(const char *rundir, const struct fdp_cred *peer)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	char path[sizeof(sun.sun_path)];
+	int fd, error;
+
+	if ((size_t)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s/mounts/.%d", rundir, getpid()) >=
+		sizeof(sun.sun_path) ||
+	    (size_t)snprintf(path, sizeof(path), "%s/mounts/%d", rundir, getpid()) >= sizeof(path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	if ((fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return -1;
+	(void)unlink(sun.sun_path);
+	(void)umask(0177);
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) == 0) {
+		if ((geteuid() != 0 || lchown(sun.sun_path, peer->uid, peer->gid) == 0) && listen(fd, 16) == 0 &&
+		    rename(sun.sun_path, path) == 0)
+			return fd;
+		error = errno;
+		(void)unlink(sun.sun_path);
+	} else {
+		error = errno;
+	}
+	(void)close(fd);
+	errno = error;
+	return -1;
+}
+
+/* Whether a control socket's process has ended. */
+static bool
+is_stale(const char *path)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	int fd;
+	bool stale;
 
-	(void)strcpy(sun.sun_path, path); /* fits: struct spawned is as long */
-	if ((fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
-		return -1;
-	/* A process of this number may have died without its parent. */
-	(void)unlink(path);
-	(void)umask(0177);
-	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 ||
-	    (geteuid() == 0 && lchown(path, peer->uid, peer->gid) < 0) || listen(fd, 16) < 0) {
-		int error = errno;
-
-		(void)close(fd);
-		errno = error;
-		return -1;
-	}
-	return fd;
+	if (strlcpy(sun.sun_path, path, sizeof(sun.sun_path)) >= sizeof(sun.sun_path) ||
+	    (fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
+		return false;
+	stale = connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 && errno == ECONNREFUSED;
+	(void)close(fd);
+	return stale;
 }
 
 void
 spawn_sweep(const char *rundir)
 {
-	char *path;
+	char path[PATH_MAX];
 	struct dirent *d;
 	DIR *dir;
 
-	if (asprintf(&path, "%s/mounts", rundir) < 0)
+	if ((size_t)snprintf(path, sizeof(path), "%s/mounts", rundir) >= sizeof(path) || (dir = opendir(path)) == NULL)
 		return;
-	dir = opendir(path);
-	while (dir != NULL && (d = readdir(dir)) != NULL) {
-		char *end;
-		long pid = strtol(d->d_name, &end, 10);
-
-		if (pid > 0 && pid <= INT_MAX && *end == '\0' && kill((pid_t)pid, 0) < 0 && errno == ESRCH)
-			(void)unlinkat(dirfd(dir), d->d_name, 0);
-	}
-	if (dir != NULL)
-		(void)closedir(dir);
-	free(path);
+	while ((d = readdir(dir)) != NULL)
+		if (d->d_name[0] >= '1' && d->d_name[0] <= '9' &&
+		    (size_t)snprintf(path, sizeof(path), "%s/mounts/%s", rundir, d->d_name) < sizeof(path) &&
+		    is_stale(path))
+			(void)unlink(path);
+	(void)closedir(dir);
 }
 
 /* The variables that an engine looks at; the parent's others are none of its business. */
@@ -115,8 +137,12 @@ keep_environment(char **envp, size_t room)
 	static const char *const names[] = {
 		"PERFUSE_OPTIONS=", "TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", "LSAN_OPTIONS="
 	};
+	/* setproctitle(3) has the room of these strings for its title, and a title here holds a path. */
+	static char title[] = "PERFUSE_TITLE=                                                                "
+			      "                                                                              ";
 	size_t n = 0;
 
+	envp[n++] = title;
 	for (char **e = environ; *e != NULL; e++)
 		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 			if (strncmp(*e, names[i], strlen(names[i])) == 0 && n + 1 < room)
@@ -154,17 +180,15 @@ static _Noreturn void
 child(const struct options *opt, const char *rundir, int conn, int chan, const struct fdp_cred *peer, bool widen)
 {
 	char name[] = "perfused", dash_e[] = "-E", dash_f[] = "-f", dash_s[] = "-s", dash_d[] = "-d";
-	char who[64], *argv[9], *envp[16], *diag = opt->diag != NULL ? strdup(opt->diag) : NULL, path[108];
-	int n = 0, error, fds[3] = { conn, chan, -1 }, len;
+	char who[64], *argv[9], *envp[16], *diag = opt->diag != NULL ? strdup(opt->diag) : NULL;
+	int n = 0, error, fds[3] = { conn, chan, -1 };
 
 	reset_signals();
 	(void)setsid(); /* a Ctrl-C at the parent's terminal is the parent's to act on */
 	(void)chdir("/");
 	leave_input();
-	len = rundir != NULL ? snprintf(path, sizeof(path), "%s/mounts/%d", rundir, getpid()) : -1;
-	errno = ENAMETOOLONG;
-	if (rundir != NULL && (len < 0 || (size_t)len >= sizeof(path) || (fds[2] = control_socket(path, peer)) < 0))
-		log_warn("no control socket below %s/mounts: %s", rundir, strerror(errno));
+	if (rundir != NULL && (fds[2] = control_socket(rundir, peer)) < 0)
+		log_warn("no control socket in %s/mounts: %s", rundir, strerror(errno));
 	if (widen)
 		(void)fdp_buffers(conn, CONN_BUFFERS, NULL);
 	(void)snprintf(who, sizeof(who), "%u,%u,%d", peer->uid, peer->gid, peer->pid);

@@ -165,7 +165,10 @@ trim(struct vn_mount *mp)
 
 	if (mp->nodes.count > mp->peak)
 		mp->peak = mp->nodes.count;
-	if (mp->peak < TRIM_MIN || mp->nodes.count > mp->peak / TRIM_PART)
+	if (mp->nodes.count > 1 && (mp->peak < TRIM_MIN || mp->nodes.count > mp->peak / TRIM_PART))
+		return;
+	/* With the root alone the table can be cut down however high the last nodes had their places. */
+	if (mp->nodes.count == 1 && mp->nodes.used < TRIM_MIN)
 		return;
 	mp->peak = mp->nodes.count;
 	HASH_CLEAR(hh, mp->by_daemon); /* uthash's buckets only grow: add the nodes that are left to new tables */

@@ -24,5 +24,5 @@ for way in callbacks socket; do
 	wait $engine || fail "$way: status $?: $(cat errors)"
 done
 # What cannot be mounted is said, and the program goes on.
-"$tools/engine_api" callbacks "$work/missing" sleep 60 >said 2>errors && fail "a missing mountpoint was mounted"
+"$tools/engine_api" callbacks "$work/missing" sleep 2 >said 2>errors && fail "a missing mountpoint was mounted"
 grep -q 'missing: No such file or directory' errors || fail "$(cat errors)"

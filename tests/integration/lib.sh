@@ -61,6 +61,11 @@ not_native() {
 	! native || skip "nothing to compare on native mounts"
 }
 
+# Was this built with sanitizers? They cannot live in the engine's sandbox, and take memory of their own.
+sanitized() {
+	tr '{' '\n' <"$build/meson-info/intro-buildoptions.json" | grep '"b_sanitize"' | grep -v -q '"value": "none"'
+}
+
 have() { # PROGRAM...
 	for program in "$@"; do
 		command -v "$program" >/dev/null 2>&1 || skip "$program is not installed"

@@ -313,13 +313,13 @@ op_main(void *arg)
 	TAILQ_INSERT_TAIL(&h->running, &op, link);
 	h->nrunning++;
 	error = wire_parse_request(&h->proto, msg, start.len, &op.req);
-	op.cred = (struct vop_cred) { op.req.hdr.uid, op.req.hdr.gid, (pid_t)op.req.hdr.pid };
+	op.cred = (struct vop_cred){ op.req.hdr.uid, op.req.hdr.gid, (pid_t)op.req.hdr.pid };
 	if (error == 0) {
 		op_run(&op);
 	} else {
 		if (error == EPROTO)
-			log_warn("a request of the kernel's (%s, %zu bytes) makes no sense", wire_opname(op.req.hdr.opcode),
-			    start.len);
+			log_warn("a request of the kernel's (%s, %zu bytes) makes no sense",
+			    wire_opname(op.req.hdr.opcode), start.len);
 		reply_error(&op, error == ENOSYS ? ENOSYS : EIO);
 	}
 	TAILQ_REMOVE(&h->running, &op, link);
@@ -334,7 +334,7 @@ interrupt(struct host_linux *h, uint64_t unique)
 {
 	struct op *op;
 
-	TAILQ_FOREACH(op, &h->running, link) {
+	TAILQ_FOREACH (op, &h->running, link) {
 		if (op->req.hdr.unique == unique) {
 			vn_interrupt(h->mp, op->co);
 			return;

@@ -16,9 +16,10 @@
 struct host_linux;
 
 struct host_linux_ops {
-	void (*ready)(void *arg); /* INIT done on both sides: operations are served */
+	void (*ready)(void *arg);                              /* INIT done on both sides: operations are served */
 	void (*failed)(void *arg, int error, const char *why); /* INIT failed, one line (borrowed) */
-	void (*leaving)(void *arg); /* the kernel says the mount is gone: operations still at the daemon and DESTROY are awaited */
+	void (*leaving)(
+	    void *arg); /* the kernel says the mount is gone: operations still at the daemon and DESTROY are awaited */
 	void (*ended)(void *arg); /* after that: DESTROY was exchanged and all operations have ended */
 };
 
@@ -31,17 +32,17 @@ size_t host_linux_running(const struct host_linux *h);
 
 /* ---- mounting: also used by the privileged parent, which includes nothing else ---- */
 
-struct host_mount { /* fixed size: it crosses the privilege boundary as it is */
-	char source[4096];   /* NUL-terminated; may be empty: "perfuse" */
-	char subtype[128];   /* NUL-terminated, no '.', may be empty: type "fuse" */
-	uint32_t flags;      /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_SYNCHRONOUS, MS_DIRSYNC, MS_NOATIME,
+struct host_mount {        /* fixed size: it crosses the privilege boundary as it is */
+	char source[4096]; /* NUL-terminated; may be empty: "perfuse" */
+	char subtype[128]; /* NUL-terminated, no '.', may be empty: type "fuse" */
+	uint32_t flags;    /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_SYNCHRONOUS, MS_DIRSYNC, MS_NOATIME,
 	                        MS_NODIRATIME, MS_RELATIME, MS_STRICTATIME, MS_LAZYTIME; anything else is refused */
-	uint32_t max_read;   /* bytes, 0: none */
+	uint32_t max_read; /* bytes, 0: none */
 	uint32_t user_id, group_id;
 	uint8_t allow_other, default_permissions;
-	uint8_t blkdev;      /* type "fuseblk", source is a block device (root only) */
+	uint8_t blkdev; /* type "fuseblk", source is a block device (root only) */
 	uint8_t pad;
-	uint32_t blksize;    /* fuseblk only, 0: none */
+	uint32_t blksize; /* fuseblk only, 0: none */
 };
 
 /*

@@ -14,7 +14,7 @@
 static void
 put_attr(struct wire_attr *to, const struct vop_attr *a)
 {
-	*to = (struct wire_attr) {
+	*to = (struct wire_attr){
 		.ino = a->ino,
 		.size = a->size,
 		.blocks = a->blocks,
@@ -106,8 +106,8 @@ op_mknod(struct op *op, struct vn_node *vp)
 {
 	const struct wire_mknod_in *in = &op->req.in.mknod;
 	struct vop_entry e;
-	int error = vop_mknod(
-	    op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], in->mode, in->rdev, in->umask, &e);
+	int error =
+	    vop_mknod(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], in->mode, in->rdev, in->umask, &e);
 
 	return error != 0 ? error : reply_entry(op, &e);
 }
@@ -126,8 +126,8 @@ static int
 op_symlink(struct op *op, struct vn_node *vp)
 {
 	struct vop_entry e;
-	int error = vop_symlink(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], op->req.name[1],
-	    op->req.namelen[1], &e);
+	int error = vop_symlink(
+	    op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], op->req.name[1], op->req.namelen[1], &e);
 
 	return error != 0 ? error : reply_entry(op, &e);
 }
@@ -259,7 +259,7 @@ op_statfs(struct op *op, struct vn_node *vp)
 	if ((error = vop_statfs(op->mp, &op->cred, vp, &st)) != 0)
 		return error;
 	memset(&out.statfs, 0, sizeof(out.statfs));
-	out.statfs.st = (struct wire_kstatfs) {
+	out.statfs.st = (struct wire_kstatfs){
 		.blocks = st.blocks,
 		.bfree = st.bfree,
 		.bavail = st.bavail,
@@ -281,7 +281,7 @@ reply_xattr(struct op *op, uint32_t size, uint32_t need, struct vop_data *data)
 	union wire_out out;
 
 	if (size == 0) {
-		out.getxattr = (struct wire_getxattr_out) { .size = need };
+		out.getxattr = (struct wire_getxattr_out){ .size = need };
 		(void)reply_out(op, &out);
 	} else {
 		(void)reply_data(op, data->p, data->len);
@@ -315,9 +315,8 @@ op_setxattr(struct op *op, struct vn_node *vp)
 {
 	const struct wire_setxattr_in *in = &op->req.in.setxattr;
 
-	return reply_done(op,
-	    vop_setxattr(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], op->req.data, op->req.datalen,
-	        in->flags, in->setxattr_flags));
+	return reply_done(op, vop_setxattr(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], op->req.data,
+				  op->req.datalen, in->flags, in->setxattr_flags));
 }
 
 static int
@@ -332,10 +331,12 @@ static void
 put_open(struct wire_open_out *to, const struct vn_file *file, uint32_t open_flags)
 {
 	/* What the kernel knows of; the upper ones (passthrough) need descriptors that no socket carries. */
-	enum { KNOWN = VOP_OPEN_DIRECT_IO | VOP_OPEN_KEEP_CACHE | VOP_OPEN_NONSEEKABLE | VOP_OPEN_CACHE_DIR |
-		VOP_OPEN_STREAM | VOP_OPEN_NOFLUSH | VOP_OPEN_PARALLEL_DIRECT_WRITES };
+	enum {
+		KNOWN = VOP_OPEN_DIRECT_IO | VOP_OPEN_KEEP_CACHE | VOP_OPEN_NONSEEKABLE | VOP_OPEN_CACHE_DIR |
+			VOP_OPEN_STREAM | VOP_OPEN_NOFLUSH | VOP_OPEN_PARALLEL_DIRECT_WRITES
+	};
 
-	*to = (struct wire_open_out) { .fh = vn_file_id(file), .open_flags = open_flags & KNOWN };
+	*to = (struct wire_open_out){ .fh = vn_file_id(file), .open_flags = open_flags & KNOWN };
 }
 
 static int
@@ -432,7 +433,7 @@ op_write(struct op *op, struct vn_node *vp)
 	error = vop_write(op->mp, &op->cred, vp, file, &io, op->req.data, op->req.datalen, &written);
 	if (error != 0)
 		return error;
-	out.write = (struct wire_write_out) { .size = written };
+	out.write = (struct wire_write_out){ .size = written };
 	(void)reply_out(op, &out);
 	return 0;
 }

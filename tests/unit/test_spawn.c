@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Starting a daemon (client/spawn.h) with a perfused of our own: what a daemon does until its mount answers, each way in which that can
+ * go wrong, and that nothing of it is left. The daemon is this program again: "test_spawn daemon WHAT".
+ */
+#include <bsd/unistd.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/fdpass.h"
+#include "client/client.h"
+#include "client/spawn.h"
+#include "ctl/frame.h"
+
+#include "fake_perfused.c"
+
+#define CLONE 0x8004e500 /* FUSE_DEV_IOC_CLONE */
+
+static char text[2048], program[PATH_MAX], mnt[128];
+
+/* ---- the daemon ---- */
+
+static int
+open_and_mount(int expect)
+{
+	char options[64];
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd < 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
+		exit(101);
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	if (mount("src", getenv("TEST_MNT"), "fuse.test", MS_NOSUID, options) != 0) {
+		if (errno != expect)
+			exit(102);
+		fprintf(stderr, "first line\nlast \tline\n\n");
+		exit(7);
+	}
+	return fd;
+}
+
+/* The daemon's part of talk_as_engine(); Check is not there to assert anything. */
+static void
+take_init(int fd)
+{
+	char buf[16];
+
+	if (recv(fd, buf, sizeof(buf), 0) != 4 || memcmp(buf, "INIT", 4) != 0 || send(fd, "REPLY", 5, 0) != 5)
+		exit(108);
+}
+
+static int
+daemon_main(const char *what)
+{
+	int fd, clone, spare;
+	char c;
+
+	alarm(60);
+	if (strcmp(what, "exit") == 0) {
+		fprintf(stderr, "bye\n");
+		return 3;
+	}
+	if (strcmp(what, "nothing") == 0)
+		return 0;
+	if (strcmp(what, "hang") == 0) {
+		signal(SIGTERM, SIG_IGN);
+		if (fork() == 0)
+			setsid();
+		for (;;)
+			pause();
+	}
+	fd = open_and_mount(strcmp(what, "refused") == 0 ? EACCES : 0);
+	if (strcmp(what, "clone") == 0) {
+		spare = open("/dev/fuse", O_RDWR);
+		if (ioctl(spare, CLONE, &fd) != 0)
+			return 103;
+		take_init(spare); /* what is sent to the one can be read from the other */
+		clone = fcntl(fd, F_GETFD) >= 0 && fcntl(spare, F_GETFD) >= 0;
+		return read(fd, &c, 1) == 0 && clone ? 0 : 104;
+	}
+	if (strcmp(what, "silent") != 0)
+		take_init(fd);
+	if (strcmp(what, "unmount") == 0) {
+		if (umount2(getenv("TEST_MNT"), MNT_DETACH) != 0)
+			return 105;
+		/* A second time must reach nothing. */
+		return umount2(getenv("TEST_MNT"), MNT_DETACH) == -1 && errno == EINVAL ? 0 : 106;
+	}
+	return read(fd, &c, 1) == 0 ? 0 : 107;
+}
+
+/* ---- perfused ---- */
+
+static int
+take(int conn)
+{
+	int fd = take_frame(conn);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_str_eq(strings.target, mnt);
+	ck_assert_str_eq(strings.filesystemtype, "fuse.test");
+	return fd;
+}
+
+static void
+perfused_ready(int conn)
+{
+	int fd = take(conn);
+
+	ck_assert_str_eq(strings.source, "mine"); /* ours goes before the daemon's */
+	ck_assert_uint_eq(hdr.mountflags, MS_NOSUID | MS_RDONLY);
+	ck_assert_uint_eq(hdr.flags, FRAME_F_CONTROL);
+	ck_assert_uint_gt(hdr.sndbuf, 0);
+	answer(conn, FRAME_MOUNTED, 0, "");
+	talk_as_engine(fd);
+	answer(conn, FRAME_READY, 0, "");
+	close(fd);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+}
+
+static void
+perfused_refuses(int conn)
+{
+	close(take(conn));
+	answer(conn, FRAME_FAILED, EACCES, "not yours");
+}
+
+/* The daemon never answers. */
+static void
+perfused_waits(int conn)
+{
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	expect_eof(conn); /* called off */
+	close(fd);
+}
+
+static void
+perfused_unmounts(int conn)
+{
+	struct frame_request r;
+	unsigned nfds;
+	size_t len;
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	talk_as_engine(fd);
+	answer(conn, FRAME_READY, 0, "");
+	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
+	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
+	ck_assert_uint_eq(r.flags, MNT_DETACH);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+	close(fd);
+}
+
+/* ---- the tests ---- */
+
+static void
+prepare(void)
+{
+	/* What is left behind becomes our child, so that it can be waited for. */
+	ck_assert_int_eq(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 0);
+	snprintf(mnt, sizeof(mnt), "%s/mnt", temp);
+	ck_assert(mkdir(mnt, 0700) == 0 || errno == EEXIST); /* rounds share it */
+	setenv("TEST_MNT", mnt, 1);
+	setenv("PATH", "/usr/bin:/bin", 1); /* a folder that may not be read would make another error of "not found" */
+	ck_assert_int_gt(readlink("/proc/self/exe", program, sizeof(program) - 1), 0);
+	catch_stderr();
+}
+
+static int
+spawn(const char *what, struct spawn sp)
+{
+	sp.argv = (char *[]){ program, "daemon", (char *)(uintptr_t)what, NULL };
+	sp.via = SPAWN_SUPERVISE;
+	if (sp.seconds == 0)
+		sp.seconds = 30;
+	text[0] = '\0';
+	return spawn_mount(&sp, text, sizeof(text));
+}
+
+/* Everything that was started has ended by itself. */
+static void
+nothing_left(void)
+{
+	alarm(30);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	ck_assert_int_eq(errno, ECHILD);
+	alarm(0);
+}
+
+START_TEST(ready)
+{
+	int fds = open_fds();
+
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_ready);
+	ck_assert_int_eq(spawn("serve", (struct spawn){ .options = "ro,fsname=mine" }), 0);
+	ck_assert_ptr_nonnull(strstr(text, mnt));
+	ck_assert_ptr_nonnull(strstr(text, "fuse.test of mine"));
+	served(pid);
+	nothing_left();
+	ck_assert_int_eq(open_fds(), fds + 1); /* catch_stderr()'s */
+}
+END_TEST
+
+START_TEST(cloned)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_ready);
+	ck_assert_int_eq(spawn("clone", (struct spawn){ .options = "ro,fsname=mine", .foreground = true }), 0);
+	served(pid);
+	nothing_left();
+	ck_assert_str_eq(printed(), "");
+}
+END_TEST
+
+START_TEST(unmounts_itself)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_unmounts);
+	ck_assert_int_eq(spawn("unmount", (struct spawn){ .foreground = true }), 0);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(refused)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_refuses);
+	ck_assert_int_eq(spawn("refused", (struct spawn){ 0 }), EX_NOPERM);
+	ck_assert_ptr_nonnull(strstr(text, "not yours"));
+	ck_assert_ptr_nonnull(strstr(text, "exited with status 7: last ?line"));
+	ck_assert_str_eq(printed(), "first line\nlast \tline\n\n"); /* and it was passed on as it came */
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(never_answers)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_waits);
+	ck_assert_int_eq(spawn("silent", (struct spawn){ .seconds = 1 }), EX_PROTOCOL);
+	ck_assert_ptr_nonnull(strstr(text, "not answered within 1 s"));
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(not_a_fuse_daemon)
+{
+	static const struct {
+		const char *what, *text;
+		int status;
+	} cases[] = {
+		{ "exit", "exited with status 3: bye", EX_UNAVAILABLE },
+		{ "nothing", "exited without mounting anything", EX_UNAVAILABLE },
+		{ "hang", "has not tried to mount anything within 1 s", EX_UNAVAILABLE },
+	};
+
+	prepare();
+	ck_assert_int_eq(spawn(cases[_i].what, (struct spawn){ .seconds = 1 }), cases[_i].status);
+	ck_assert_msg(strstr(text, cases[_i].text) != NULL, "%s", text);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(cannot_run)
+{
+	char *none[] = { "no-such-program-anywhere", NULL }, *dir[] = { "/etc", NULL };
+	struct spawn sp = { .argv = none, .seconds = 10 };
+
+	prepare();
+	ck_assert_int_eq(spawn_mount(&sp, text, sizeof(text)), 127);
+	ck_assert_str_eq(text, "no-such-program-anywhere: command not found");
+	sp.argv = dir;
+	ck_assert_int_eq(spawn_mount(&sp, text, sizeof(text)), 126);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(bad_options)
+{
+	prepare();
+	ck_assert_int_eq(spawn("serve", (struct spawn){ .options = "what=ever" }), EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(text, "what=ever"));
+	ck_assert_int_eq(spawn("serve", (struct spawn){ .options = "fd=3" }), EX_USAGE);
+	ck_assert_int_eq(spawn("serve", (struct spawn){ .options = "max_read=x" }), EX_USAGE);
+	nothing_left();
+}
+END_TEST
+
+/* A signal while nothing answers yet, sent once the daemon has mounted. */
+static int signal_to_send;
+
+static void
+perfused_signals(int conn)
+{
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	kill(getppid(), signal_to_send);
+	expect_eof(conn);
+	close(fd);
+}
+
+START_TEST(signalled)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+
+	prepare();
+	signal_to_send = signals[_i];
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_signals);
+	ck_assert_int_eq(spawn("silent", (struct spawn){ .foreground = _i == 1 }), 128 + signals[_i]);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+int
+main(int argc, char **argv)
+{
+	const struct client_test tests[] = {
+		{ ready, 1 },
+		{ cloned, 1 },
+		{ unmounts_itself, 1 },
+		{ refused, 1 },
+		{ never_answers, 1 },
+		{ not_a_fuse_daemon, 3 },
+		{ cannot_run, 1 },
+		{ bad_options, 1 },
+		{ signalled, 3 },
+	};
+
+	setproctitle_init(argc, argv, environ);
+	if (argc == 3 && strcmp(argv[1], "daemon") == 0)
+		return daemon_main(argv[2]);
+	return client_tests(argc, argv, "spawn", tests, N(tests));
+}
