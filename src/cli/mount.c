@@ -21,7 +21,7 @@ static const char help[] =
     "  -t SECONDS  wait that long for the mount to answer (60)\n"
     "  -v          say what is mounted\n"
     "  --via WAY   fd: give the daemon /dev/fd/N for its mountpoint; supervise: trap its system calls; auto: fd\n"
-    "              when the daemon takes it and fsname= is given, else supervise (default)\n"
+    "              when the daemon takes it and fsname= and subtype= are given, else supervise (default)\n"
     "  -h, --help  this help\n";
 
 enum { SECONDS_DEFAULT = 60, SECONDS_MAX = 86400 };

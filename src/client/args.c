@@ -207,13 +207,14 @@ args_takes_fd(const char *program)
 static int
 make_mount(struct client_mount *m, const char *name, const struct mountopts *own, const struct mountopts *its, int fd)
 {
-	const char *subtype = own->subtype ? own->subtype : its->subtype ? its->subtype : name;
-	const char *source = own->fsname ? own->fsname : its->fsname ? its->fsname : subtype;
+	/* A daemon that is given a source, but no type, has none: libfuse's rule. */
+	const char *subtype = own->subtype ? own->subtype : its->subtype ? its->subtype : its->fsname ? NULL : name;
+	const char *source = own->fsname ? own->fsname : its->fsname ? its->fsname : subtype ? subtype : "fuse";
 	char *type = NULL, *data = NULL, max_read[32] = "", blksize[32] = "";
 
 	m->flags = ((MS_NOSUID | MS_NODEV) & ~its->flags_cleared) | its->flags; /* libfuse's default */
 	m->source = strdup(source);
-	if (asprintf(&type, "fuse.%s", subtype) < 0)
+	if (asprintf(&type, "fuse%s%s", subtype ? "." : "", subtype ? subtype : "") < 0)
 		type = NULL;
 	m->filesystemtype = type;
 	if (its->max_read)

@@ -262,6 +262,16 @@ serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id)
 }
 
 void
+serve_leave(struct sup *s, struct served *v)
+{
+	if (v->state != SERVED_MOUNTED && v->state != SERVED_READY)
+		return;
+	/* Asked, rather than called off by closing the connection, for then its end says that nothing is mounted any more. */
+	if (serve_unmount(s, v, true, 0) != 0)
+		(void)shutdown(v->control, SHUT_WR);
+}
+
+void
 serve_ended(struct sup *s, struct served *v)
 {
 	struct served *old;
@@ -307,8 +317,6 @@ mount_done(struct sup *s, struct served *v, struct job *j)
 	j->target = NULL;
 	if (asprintf(&v->what, "%s of %s", j->filesystemtype, j->source ? j->source : "none") < 0)
 		v->what = NULL;
-	if (s->ending)
-		(void)shutdown(v->control, SHUT_WR);
 }
 
 void
@@ -343,6 +351,8 @@ serve_job_done(struct sup *s)
 	if (v->waiting != 0)
 		(void)trap_answer(s, v->waiting, error);
 	v->waiting = 0;
+	if (s->ending && !j->unmount)
+		serve_leave(s, v);
 	job_free(j);
 }
 

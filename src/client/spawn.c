@@ -215,26 +215,27 @@ own_options(const struct spawn *sp, struct mountopts *own, char *text, size_t ro
 
 /*
  * Does a descriptor in the place of the mountpoint lose nothing? The daemon must take one, and who looks at the mount
- * must see the same source as natively: daemons make one up (sshfs: host and directory) which only their mount(2) would
- * tell.
+ * must see the same source and type as natively: daemons make them up (sshfs: host and directory, and its name), and only
+ * their mount(2) would tell.
  */
 static bool
 choose_fd(const struct spawn *sp, const struct mountopts *own)
 {
 	struct mountopts its;
-	bool named = own->fsname != NULL;
+	bool source = own->fsname != NULL, type = own->subtype != NULL;
 	char *list, *bad = NULL;
 
 	if (sp->via != SPAWN_AUTO)
 		return sp->via == SPAWN_FD;
 	list = args_options(sp->argv);
 	if (list && mountopts_parse(list, &its, &bad) == 0) {
-		named = named || its.fsname;
+		source = source || its.fsname;
+		type = type || its.subtype;
 		mountopts_free(&its);
 	}
 	free(bad);
 	free(list);
-	return named && args_takes_fd(sp->argv[0]) && args_mountpoint(sp->argv) >= 0;
+	return source && type && args_takes_fd(sp->argv[0]) && args_mountpoint(sp->argv) >= 0;
 }
 
 /* The fd way's socket and command line. 0 or an exit status. */

@@ -88,6 +88,8 @@ bool serve_is_live(const struct served *v); /* between MOUNTING and LEAVING */
 int serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint64_t id);
 /* Ask v's engine for the unmount. 0 or errno. */
 int serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id);
+/* v's mount has to go, if it is there; serve_control() or serve_job_done() will find that it has. */
+void serve_leave(struct sup *s, struct served *v);
 /* A job has finished (s->jobs[0] is readable). */
 void serve_job_done(struct sup *s);
 /* v's control connection is readable. */

@@ -141,13 +141,8 @@ sup_end(struct sup *s, int status, const char *why, ...)
 		va_end(ap);
 	}
 	set_deadline(s, s->was_ready ? LEAVE_MS : OWN_END_MS);
-	TAILQ_FOREACH (v, &s->served, link) {
-		/* One that answers is unmounted in good order; one that does not yet is called off. */
-		if (v->state == SERVED_READY && serve_unmount(s, v, true, 0) == 0)
-			continue;
-		if (v->control >= 0 && v->state != SERVED_LEAVING)
-			(void)shutdown(v->control, SHUT_WR);
-	}
+	TAILQ_FOREACH (v, &s->served, link)
+		serve_leave(s, v);
 }
 
 /* "exited with status 1" and the like. */

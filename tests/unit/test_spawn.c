@@ -138,6 +138,23 @@ perfused_refuses(int conn)
 	answer(conn, FRAME_FAILED, EACCES, "not yours");
 }
 
+/* perfuse takes the mount away again. */
+static void
+leave(int conn, int fd)
+{
+	struct frame_request r;
+	unsigned nfds;
+	size_t len;
+
+	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
+	ck_assert_uint_eq(len, sizeof(r));
+	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
+	ck_assert_uint_eq(r.flags, MNT_DETACH);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+	close(fd);
+}
+
 /* The daemon never answers. */
 static void
 perfused_waits(int conn)
@@ -145,27 +162,18 @@ perfused_waits(int conn)
 	int fd = take(conn);
 
 	answer(conn, FRAME_MOUNTED, 0, "");
-	expect_eof(conn); /* called off */
-	close(fd);
+	leave(conn, fd);
 }
 
 static void
 perfused_unmounts(int conn)
 {
-	struct frame_request r;
-	unsigned nfds;
-	size_t len;
 	int fd = take(conn);
 
 	answer(conn, FRAME_MOUNTED, 0, "");
 	talk_as_engine(fd);
 	answer(conn, FRAME_READY, 0, "");
-	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
-	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
-	ck_assert_uint_eq(r.flags, MNT_DETACH);
-	answer(conn, FRAME_ENDED, 0, "");
-	expect_eof(conn);
-	close(fd);
+	leave(conn, fd);
 }
 
 /* ---- the tests ---- */
@@ -318,8 +326,7 @@ perfused_signals(int conn)
 
 	answer(conn, FRAME_MOUNTED, 0, "");
 	kill(getppid(), signal_to_send);
-	expect_eof(conn);
-	close(fd);
+	leave(conn, fd);
 }
 
 START_TEST(signalled)
