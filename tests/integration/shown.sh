@@ -20,7 +20,7 @@ daemon_ready
 [ "$DAEMON" = gocryptfs ] || echo hello >"$src/file"
 case $DAEMON in
 gocryptfs) lists="- allow_other ro noexec" ;; # it knows few
-*) lists="- allow_other,default_permissions ro,noatime fsname=my-source,noexec fsname=my-source,subtype=my-type" ;;
+*) lists="- allow_other,default_permissions fsname=my-source,subtype=my-type ro,noatime fsname=my-source,noexec" ;;
 esac
 for options in $lists; do
 	[ "$options" != - ] || options=
