@@ -168,23 +168,25 @@ follow(const struct spawn *sp, int link, int signals, pid_t supervisor_pid, char
 		if (!pfd[0].revents)
 			continue;
 		r = fdp_recv(link, &news, sizeof(news), &len, NULL, 0, &nfds, NULL, 0);
+		if (r == ECONNRESET) /* said once, when it left with our packet unread; its news is still there */
+			r = fdp_recv(link, &news, sizeof(news), &len, NULL, 0, &nfds, NULL, 0);
 		if (r != 0 || len != sizeof(news)) {
 			(void)snprintf(text, room, "the supervisor of %s ended unexpectedly", sp->argv[0]);
 			return caught ? 128 + caught : EX_SOFTWARE;
 		}
 		news.text[sizeof(news.text) - 1] = '\0';
 		if (news.status == 0 && news.text[0] != '\0') {
-			if (!sp->foreground)
+			if (!sp->foreground && !caught)
 				break;
-			if (sp->ready && !caught)
+			if (sp->ready && sp->foreground && !caught)
 				sp->ready(news.text);
-			continue;
+			continue; /* (a signal was quicker: it is being ended) */
 		}
 		(void)waitpid(supervisor_pid, NULL, 0);
 		break;
 	}
 	(void)snprintf(text, room, "%s", news.text);
-	if (caught && (sp->foreground || news.status != 0)) {
+	if (caught) {
 		(void)snprintf(text, room, "%s", news.status == 0 ? "" : strsignal(caught));
 		return 128 + caught;
 	}

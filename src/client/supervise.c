@@ -118,10 +118,6 @@ sup_ready(struct sup *s, struct served *v)
 	s->deadline = 0;
 	(void)snprintf(text, sizeof(text), "%s: %s", v->target, v->what ? v->what : "mounted");
 	tell(s, 0, text);
-	if (!s->cfg->foreground) {
-		(void)close(s->link);
-		s->link = -1;
-	}
 }
 
 void
@@ -178,7 +174,6 @@ static void
 handle_tree(struct sup *s)
 {
 	struct tree_event ev;
-	struct served *v;
 	unsigned nfds;
 	size_t len;
 
@@ -193,17 +188,23 @@ handle_tree(struct sup *s)
 	s->tree = -1;
 	if (!s->was_ready)
 		daemon_failed(s);
-	else if (s->cfg->foreground && !s->ending) {
-		TAILQ_FOREACH (v, &s->served, link) {
-			if (v->state == SERVED_READY) {
-				char how[128];
+	else if (s->cfg->foreground && !s->ending)
+		set_deadline(s, OWN_END_MS); /* or its end was that of the mount, which we are about to hear of */
+}
 
-				describe(s->daemon_status, how, sizeof(how));
-				sup_end(
-				    s, EX_UNAVAILABLE, "%s: %s %s while it was mounted", v->target, s->cfg->name, how);
-				break;
-			}
-		}
+/* In the foreground: the whole tree is gone and a mount is left. */
+static void
+daemon_died(struct sup *s)
+{
+	struct served *v;
+	char how[128];
+
+	TAILQ_FOREACH (v, &s->served, link) {
+		if (v->state != SERVED_READY)
+			continue;
+		describe(s->daemon_status, how, sizeof(how));
+		sup_end(s, EX_UNAVAILABLE, "%s: %s %s while it was mounted", v->target, s->cfg->name, how);
+		return;
 	}
 }
 
@@ -211,11 +212,16 @@ static void
 handle_link(struct sup *s)
 {
 	unsigned nfds;
-	size_t len;
+	size_t len = 0;
 	int signo;
 
-	/* Left unread, it would make our last news fail to arrive. */
-	(void)fdp_recv(s->link, &signo, sizeof(signo), &len, NULL, 0, &nfds, NULL, 0);
+	/* (Left unread, a packet would make our last news fail to arrive.) */
+	if ((fdp_recv(s->link, &signo, sizeof(signo), &len, NULL, 0, &nfds, NULL, 0) != 0 || len == 0) &&
+	    s->was_ready && !s->cfg->foreground) {
+		(void)close(s->link); /* it has heard that the mount answers, and has not called it off meanwhile */
+		s->link = -1;
+		return;
+	}
 	sup_end(s, EX_UNAVAILABLE, s->was_ready ? NULL : "called off");
 	if (s->was_ready)
 		s->status = 0;
@@ -236,7 +242,9 @@ handle_deadline(struct sup *s)
 	const char *name = s->cfg->name;
 
 	s->deadline = 0;
-	if (!s->ending) {
+	if (!s->ending && s->was_ready) {
+		daemon_died(s);
+	} else if (!s->ending) {
 		if (s->refused[0] != '\0')
 			sup_end(s, supervise_status(s->refused_error), "%s", s->refused);
 		else if (s->was_tried)
@@ -245,16 +253,12 @@ handle_deadline(struct sup *s)
 		else
 			sup_end(s, EX_UNAVAILABLE, "%s has not tried to mount anything within %u s; ended it", name,
 			    s->cfg->seconds);
-		return;
+	} else if (s->tree >= 0) {
+		s->kill_step = s->kill_step == 0 ? SIGTERM : SIGKILL;
+		if (s->kill_step == SIGTERM)
+			set_deadline(s, TERM_MS);
+		tree_signal(s->tree, s->kill_step);
 	}
-	if (s->tree < 0)
-		return;
-	if (s->kill_step == 0) {
-		s->kill_step = SIGTERM;
-		set_deadline(s, TERM_MS);
-	} else
-		s->kill_step = SIGKILL;
-	tree_signal(s->tree, s->kill_step);
 }
 
 /* Is there anything left to stay for? */

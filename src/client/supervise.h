@@ -18,7 +18,7 @@ struct supervise_news { /* supervisor to starter, on the link: one of these, the
 	int status;     /* 0: it answers (foreground, second: has ended as it should); else sysexits.h */
 	char text[SUPERVISE_TEXT]; /* the line that says why (or, with 0, what is mounted); escaped */
 };
-/* Starter to supervisor: any packet, or end of file: call it off. */
+/* Starter to supervisor: a packet, or end of file before the first news (foreground: at any time): call it off. */
 
 struct supervise {
 	const char *name;                 /* the daemon's, for messages */

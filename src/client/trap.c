@@ -311,6 +311,10 @@ trap_umount(struct sup *s, unsigned long flags)
 		v->excused = true;
 		return finish(s, error);
 	}
+	if (v->state == SERVED_LEAVING && v->waiting == 0) {
+		v->waiting = s->req->id; /* it is being unmounted for another reason, and hears how that goes */
+		return ANSWERED;
+	}
 	if (v->state == SERVED_MOUNTING || v->state == SERVED_LEAVING)
 		return finish(s, EBUSY);
 	r = serve_unmount(s, v, (flags & MNT_DETACH) != 0, s->req->id);

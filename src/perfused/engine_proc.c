@@ -52,7 +52,7 @@ struct ep {
 	struct engine *engine;
 	struct control *control;
 	struct loop_io *conn_io, *parent_io;
-	struct loop_signal *term, *intr;
+	struct loop_signal *term, *intr, *usr1;
 	bool has_control; /* ENGINE_CONTROL was given */
 	bool leaving;     /* ID_LEAVE is under way */
 	bool peer_waits;  /* ID_PEER is under way */
@@ -159,6 +159,11 @@ finish(struct ep *ep, int status)
 	if (ep->over)
 		return;
 	ep->over = true;
+	if (ep->state == STARTING && ep->error == 0) {
+		ep->error = ECANCELED;
+		(void)snprintf(ep->fault, sizeof(ep->fault),
+		    "mountpoint " CHECK_PATH ": unmounted before the daemon answered", ep->in.path);
+	}
 	if (ep->conn >= 0 && ep->error != 0)
 		answer_send(ep->conn, FRAME_FAILED, ep->error, ep->fault);
 	else if (ep->conn >= 0)
@@ -398,6 +403,15 @@ on_signal(void *arg)
 	unmount(ep, ID_AUTO, true);
 }
 
+/* SIGUSR1: the last operations into the log, when perfused was started with -s. */
+static void
+on_usr1(void *arg)
+{
+	const struct ep *ep = arg;
+
+	engine_trace(ep->engine);
+}
+
 /* ---- the whole ---- */
 
 /* Everything that the loop needs. 0 or errno. */
@@ -409,7 +423,8 @@ prepare(struct ep *ep)
 	if ((error = loop_new(&ep->loop)) != 0 ||
 	    (error = loop_io_add(ep->loop, ep->parent, LOOP_READ, parent_ready, ep, &ep->parent_io)) != 0 ||
 	    (error = loop_signal_add(ep->loop, SIGTERM, on_signal, ep, &ep->term)) != 0 ||
-	    (error = loop_signal_add(ep->loop, SIGINT, on_signal, ep, &ep->intr)) != 0)
+	    (error = loop_signal_add(ep->loop, SIGINT, on_signal, ep, &ep->intr)) != 0 ||
+	    (error = loop_signal_add(ep->loop, SIGUSR1, on_usr1, ep, &ep->usr1)) != 0)
 		return error;
 	if (ep->in.daemon >= 0 &&
 	    (error = loop_io_add(ep->loop, ep->conn, LOOP_READ, conn_ready, ep, &ep->conn_io)) != 0)
@@ -454,11 +469,12 @@ tear_down(struct ep *ep)
 	loop_io_del(ep->parent_io);
 	loop_signal_del(ep->term);
 	loop_signal_del(ep->intr);
+	loop_signal_del(ep->usr1);
 	loop_free(ep->loop);
 	if (ep->in.daemon >= 0)
 		(void)close(ep->in.daemon);
 	if (ep->conn >= 0)
-		(void)close(ep->conn);
+		hang_up(ep->conn);
 	if (ep->parent >= 0)
 		(void)close(ep->parent);
 }
@@ -521,7 +537,8 @@ engine_main(const struct options *opt)
 	/* Asked now: the number may be another descriptor's later. */
 	ep.has_control = fcntl(ENGINE_CONTROL, F_SETFD, FD_CLOEXEC) == 0;
 	(void)signal(SIGPIPE, SIG_IGN);
-	log_role("engine"); /* each line names the peer until there is a path to name */
+	(void)signal(SIGUSR1, SIG_IGN); /* there is nothing to tell yet */
+	log_role("engine");             /* each line names the peer until there is a path to name */
 	setproctitle("engine of uid %u", ep.peer.uid);
 	if ((error = sandbox_early()) != 0) {
 		status = give_up_f(&ep, error, "cannot give up privilege: %s", strerror(error));

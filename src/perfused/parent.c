@@ -78,7 +78,7 @@ struct parent {
 	struct listener *listener; /* NULL: -i, or no longer listening */
 	struct loop_io *listen_io;
 	struct loop_timer *pause;
-	struct loop_signal *term, *intr;
+	struct loop_signal *term, *intr, *usr1;
 	LIST_HEAD(, kept) engines;
 	unsigned nengines;
 	bool single; /* -i */
@@ -443,18 +443,12 @@ kept_new(struct parent *p, int conn, const struct fdp_cred *peer)
 
 /* ---- peers ---- */
 
-/* Turn a peer away with a line. What it has sent is taken first, else it would see a reset and not the line. */
 static void
 turn_away(int conn, const struct fdp_cred *peer, int error, const char *why)
 {
-	char byte;
-
 	log_warn("uid %u (pid %d) is turned away: %s", peer->uid, peer->pid, why);
 	answer_send(conn, FRAME_FAILED, error, why);
-	(void)shutdown(conn, SHUT_RD);
-	while (recv(conn, &byte, 1, MSG_DONTWAIT) > 0)
-		;
-	(void)close(conn);
+	hang_up(conn);
 }
 
 /* Who is allowed here, and how many. 0, or errno with a line in why. */
@@ -571,6 +565,18 @@ stop(void *arg)
 		log_info("stopped listening; staying for %u mounts", p->nengines);
 }
 
+/* SIGUSR1 is for the engines: each tells its last operations (-s). */
+static void
+tell_engines(void *arg)
+{
+	struct parent *p = arg;
+	struct kept *k;
+
+	LIST_FOREACH (k, &p->engines, link)
+		if (!k->over && k->mounted)
+			(void)kill(k->child.pid, SIGUSR1);
+}
+
 /* Who started perfused -i: as root whom the socket names, as a user only oneself. 0 or errno. */
 static int
 single_peer(int conn, struct fdp_cred *peer)
@@ -625,8 +631,9 @@ parent_run(const struct options *opt, const char *rundir, struct listener *liste
 	if (rundir != NULL)
 		spawn_sweep(rundir);
 	if ((error = loop_new(&p.loop)) == 0 && (error = loop_timer_add(p.loop, pause_over, &p, &p.pause)) == 0 &&
-	    (error = loop_signal_add(p.loop, SIGTERM, stop, &p, &p.term)) == 0)
-		error = loop_signal_add(p.loop, SIGINT, stop, &p, &p.intr);
+	    (error = loop_signal_add(p.loop, SIGTERM, stop, &p, &p.term)) == 0 &&
+	    (error = loop_signal_add(p.loop, SIGINT, stop, &p, &p.intr)) == 0)
+		error = loop_signal_add(p.loop, SIGUSR1, tell_engines, &p, &p.usr1);
 	if (error == 0 && !p.single)
 		listen_watch(&p);
 	else if (error == 0 && (error = single_peer(conn, &peer)) == 0)
@@ -646,6 +653,7 @@ parent_run(const struct options *opt, const char *rundir, struct listener *liste
 	leave(&p);
 	loop_signal_del(p.term);
 	loop_signal_del(p.intr);
+	loop_signal_del(p.usr1);
 	loop_timer_del(p.pause);
 	loop_free(p.loop);
 	return p.status;

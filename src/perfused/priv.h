@@ -107,6 +107,8 @@ int place_fds(const int *fds, int n);
 int engine_main(const struct options *opt);
 /* Send an answer without waiting; what the peer does not take is lost. */
 void answer_send(int conn, enum frame_code code, int error, const char *text);
+/* Close a connection after the last answer: what the peer has sent and nobody read would turn that answer into a reset. */
+void hang_up(int conn);
 
 /* ---- a mount frame, up to the mount (intake.c) ---- */
 

@@ -62,6 +62,17 @@ answer_send(int conn, enum frame_code code, int error, const char *text)
 		;
 }
 
+void
+hang_up(int conn)
+{
+	char byte;
+
+	(void)shutdown(conn, SHUT_RD);
+	while (recv(conn, &byte, 1, MSG_DONTWAIT) > 0)
+		;
+	(void)close(conn);
+}
+
 /*
  * The control socket for the process that calls, open to the peer alone. Its descriptor, or -1 with errno. It gets its name when it
  * listens already, so that one that refuses connections is always one whose process has ended.
@@ -158,6 +169,7 @@ reset_signals(void)
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		(void)signal(signals[i], SIG_DFL);
+	(void)signal(SIGUSR1, SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

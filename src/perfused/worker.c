@@ -147,6 +147,7 @@ settle(int *fds, int n)
 	/* A Ctrl-C is the parent's to act on; half a mount helps nobody. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
+	(void)signal(SIGUSR1, SIG_IGN);
 }
 
 _Noreturn void

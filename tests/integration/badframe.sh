@@ -18,7 +18,7 @@ silent=$!
 ! mounted || fail "something is mounted"
 be_user
 chown 0:0 "$mnt"
-as_user "$tools/badframe" /run/perfuse/fuse "$mnt" </dev/null
+as_user "$user_tools/badframe" /run/perfuse/fuse "$mnt" </dev/null
 ! mounted || fail "something is mounted"
 as=
 serve

@@ -31,7 +31,7 @@ be_user
 chown 0:0 "$mnt"
 refuses any "$mnt" as_user "$perfuse" mount -- bindfs "$src" "$mnt"
 untouched
-refuses any "$mnt" as_user "$perfuse" mount -- "$tools/rawdaemon" mute "$mnt"
+refuses any "$mnt" as_user "$perfuse" mount -- "$user_tools/rawdaemon" mute "$mnt"
 untouched
 
 # The daemon.

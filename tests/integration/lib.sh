@@ -170,6 +170,7 @@ unserve() { # [MNT]
 
 as= # what serve and unserve run under
 user=games other=news # two that every Debian has
+user_tools=$tools     # badframe and rawdaemon, where that user can run them
 
 as_other() {
 	setpriv --reuid="$other" --regid="$other" --clear-groups env HOME="$work/home-$other" "$@"
@@ -185,6 +186,14 @@ be_user() {
 	chmod 700 "$work/run-user"
 	chown "$user:$user" "$src" "$mnt" "$work/home" "$work/run-user"
 	as=as_user
+	# The build may be where only root may go (a clone in /root).
+	if ! as_user test -x "$perfuse"; then
+		mkdir -p "$work/bin"
+		cp "$perfuse" "$perfused" "$tools/badframe" "$tools/rawdaemon" "$work/bin"
+		perfuse=$work/bin/perfuse
+		PERFUSE_PERFUSED=$work/bin/perfused
+		user_tools=$work/bin
+	fi
 }
 
 # ---- processes ----

@@ -157,8 +157,8 @@ op_create(struct op *op, struct vn_node *vp)
 {
 	struct vn_file *fp;
 
-	op->error = vop_create(
-	    WHO, vp, NAME, op->flags, op->mode, op->umask, op->xflags, &op->entry, &fp, &op->open_flags);
+	op->error =
+	    vop_create(WHO, vp, NAME, op->flags, op->mode, op->umask, op->xflags, &op->entry, &fp, &op->open_flags);
 	if (op->error == 0)
 		op->file = vn_file_id(fp);
 }
@@ -225,7 +225,7 @@ op_start(struct fake *f, struct op *op)
 	op->mp = f->mp;
 	op->done = false;
 	op->error = -1;
-	op->out = (struct vop_data) { 0 };
+	op->out = (struct vop_data){ 0 };
 	ck_assert_int_eq(co_start(op_main, op), 0);
 }
 
@@ -262,15 +262,15 @@ union wire_out
 an_entry(uint64_t d_nodeid, uint64_t generation, uint32_t mode)
 {
 	/* CREATE's, whose beginning is any other's */
-	return (union wire_out) { .create.entry = {
-		.nodeid = d_nodeid,
-		.generation = generation,
-		.entry_valid = 1,
-		.attr_valid = 2,
-		.entry_valid_nsec = 3,
-		.attr_valid_nsec = 4,
-		.attr = { .ino = d_nodeid, .mode = mode, .nlink = 1, .size = 1000 + d_nodeid },
-	} };
+	return (union wire_out){ .create.entry = {
+				     .nodeid = d_nodeid,
+				     .generation = generation,
+				     .entry_valid = 1,
+				     .attr_valid = 2,
+				     .entry_valid_nsec = 3,
+				     .attr_valid_nsec = 4,
+				     .attr = { .ino = d_nodeid, .mode = mode, .nlink = 1, .size = 1000 + d_nodeid },
+				 } };
 }
 
 uint64_t

@@ -159,7 +159,7 @@ START_TEST(stale)
 	op_alone(f, &op, ESTALE);
 	op.nodeid = 0;
 	op_alone(f, &op, ESTALE);
-	op = (struct op) { .run = op_rename, .nodeid = VN_ROOT_ID, .name = "a", .newname = "b", .newdir = 77 };
+	op = (struct op){ .run = op_rename, .nodeid = VN_ROOT_ID, .name = "a", .newname = "b", .newdir = 77 };
 	op_alone(f, &op, ESTALE);
 }
 END_TEST
@@ -235,7 +235,7 @@ START_TEST(root_looked_up)
 	ck_assert_uint_eq(counts(f).lookups, 0);
 	vop_forget(f->mp, VN_ROOT_ID, 1);
 	req = op_ask(f, &get, WIRE_GETATTR);
-	out = (union wire_out) { .attr.attr.mode = DIR_ };
+	out = (union wire_out){ .attr.attr.mode = DIR_ };
 	fake_reply(f, &req, &out, NULL, 0);
 	op_ended(&get, 0);
 	op = look(".", &reg);
@@ -355,12 +355,9 @@ name_of(uint64_t nodeid, uint64_t parent)
 static void
 rename_(uint64_t from, const char *name, uint64_t to, const char *newname, uint32_t flags)
 {
-	struct op op = { .run = op_rename,
-		.nodeid = from,
-		.name = name,
-		.newdir = to,
-		.newname = newname,
-		.flags = flags };
+	struct op op = {
+		.run = op_rename, .nodeid = from, .name = name, .newdir = to, .newname = newname, .flags = flags
+	};
 	struct wire_req req = op_ask(f, &op, flags != 0 ? WIRE_RENAME2 : WIRE_RENAME);
 
 	fake_reply(f, &req, NULL, NULL, 0);

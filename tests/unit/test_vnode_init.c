@@ -235,7 +235,7 @@ START_TEST(lengths)
 	struct wire_req req = begin(&m);
 	bool good = _i == 24 || _i >= 64;
 
-	*out = (struct wire_init_out) { .major = 7, .minor = 31, .max_write = 65536 };
+	*out = (struct wire_init_out){ .major = 7, .minor = 31, .max_write = 65536 };
 	fake_reply(f, &req, NULL, body, (size_t)_i);
 	if (good) {
 		ended(&m, 0, NULL);
