@@ -319,6 +319,15 @@ mount_done(struct sup *s, struct served *v, struct job *j)
 		v->what = NULL;
 }
 
+/* Is the mount gone, after this answer to a request to unmount it? */
+static bool
+has_ended(const struct served *v, int error)
+{
+	/* A mount that was not served yet ends in failure (the daemon may have closed its socket before it asked). */
+	return error == 0 || error == ECONNRESET ||
+	       (v->before == SERVED_MOUNTED && error != EBUSY && error != ETIMEDOUT);
+}
+
 void
 serve_job_done(struct sup *s)
 {
@@ -337,10 +346,10 @@ serve_job_done(struct sup *s)
 		mount_failed(s, v, j);
 	else if (!j->unmount)
 		mount_done(s, v, j);
-	else if (error == 0 || error == ECONNRESET) {
-		error = 0;
-		if (v->before == SERVED_MOUNTED)
+	else if (has_ended(v, error)) {
+		if (error == 0 && v->before == SERVED_MOUNTED)
 			sup_ready(s, v); /* it has ended, so it was served: the thread got to read that before us */
+		error = 0;
 		serve_ended(s, v);
 		v->excused = v->waiting != 0;
 	} else {

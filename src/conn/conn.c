@@ -29,10 +29,10 @@
 #include "conn/conn.h"
 
 enum {
-	RX_BATCH = 64,       /* packets taken per wake-up, so that the host's side gets its turn */
-	TRACED = 1024,       /* operations that the trace remembers */
-	RX_KEEP = 2,         /* chunks kept for the next message */
-	PACKET_OVERHEAD = 32, /* what AF_UNIX takes of SO_SNDBUF beside the packet (measured, Linux 4.4 to 6.18) */
+	RX_BATCH = 64,           /* packets taken per wake-up, so that the host's side gets its turn */
+	TRACED = 1024,           /* operations that the trace remembers */
+	RX_KEEP = 2,             /* chunks kept for the next message */
+	PACKET_OVERHEAD = 32,    /* what AF_UNIX takes of SO_SNDBUF beside the packet (measured, Linux 4.4 to 6.18) */
 	SNDBUF_DEFAULT = 212992, /* net.core.wmem_default, which a socket nobody sized has */
 	SNDBUF_WANT = 4 * 1024 * 1024,
 };
@@ -99,7 +99,7 @@ struct conn {
 	uint64_t last_unique;
 	struct wire_proto proto;
 	struct trace *trace; /* with LOG_D_TRACE, else NULL */
-	bool datagrams; /* SOCK_DGRAM, whose other end is not told when we close */
+	bool datagrams;      /* SOCK_DGRAM, whose other end is not told when we close */
 	bool no_interrupt;
 	bool tx_starved, rx_starved; /* no memory to send or to receive: the retry timer runs */
 	bool dead;
@@ -504,7 +504,7 @@ prepare(struct conn *c, struct pending *p, const struct conn_call *call)
 	if (error != 0)
 		return error;
 	total = sizeof(p->head.hdr) + fixed;
-	p->iov[n++] = (struct iovec) { &p->head, total };
+	p->iov[n++] = (struct iovec){ &p->head, total };
 	for (int i = 0; i < call->iovcnt; i++) {
 		p->iov[n++] = call->iov[i];
 		total += call->iov[i].iov_len;
@@ -577,7 +577,8 @@ take_reply(struct conn *c, struct conn_call *call, const struct pending *p)
 	}
 	if (error != 0) {
 		chunk_unref(p->reply);
-		(void)snprintf(line, sizeof(line), "the daemon's reply to %s is malformed: %s", wire_opname(call->opcode), why);
+		(void)snprintf(
+		    line, sizeof(line), "the daemon's reply to %s is malformed: %s", wire_opname(call->opcode), why);
 		conn_kill(c, EPROTO, line);
 		return ENOTCONN;
 	}
@@ -662,8 +663,8 @@ conn_post(struct conn *c, uint32_t opcode, uint64_t nodeid, const void *body, si
 	memcpy(m->data, &hdr, sizeof(hdr));
 	if (len != 0)
 		memcpy(m->data + sizeof(hdr), body, len);
-	m->iov = (struct iovec) { m->data, sizeof(hdr) + len };
-	m->msg = (struct msg) { .iov = &m->iov, .iovcnt = 1, .kind = MSG_POST };
+	m->iov = (struct iovec){ m->data, sizeof(hdr) + len };
+	m->msg = (struct msg){ .iov = &m->iov, .iovcnt = 1, .kind = MSG_POST };
 	if (c->transport.xchg != NULL)
 		error = c->transport.xchg(c->transport.arg, &m->iov, 1, NULL);
 	else
@@ -691,8 +692,8 @@ send_interrupt(struct conn *c, struct pending *p)
 	p->intr_body.hdr.opcode = WIRE_INTERRUPT;
 	p->intr_body.hdr.unique = p->unique | 1;
 	p->intr_body.in.unique = p->unique;
-	p->intr_iov = (struct iovec) { &p->intr_body, sizeof(p->intr_body) };
-	p->intr = (struct msg) { .iov = &p->intr_iov, .iovcnt = 1, .kind = MSG_INTERRUPT };
+	p->intr_iov = (struct iovec){ &p->intr_body, sizeof(p->intr_body) };
+	p->intr = (struct msg){ .iov = &p->intr_iov, .iovcnt = 1, .kind = MSG_INTERRUPT };
 	if ((error = send_or_queue(c, &p->intr)) != 0 && error != EMSGSIZE)
 		lost(c, error);
 }
@@ -706,12 +707,8 @@ conn_interrupt(struct conn *c, struct co *co)
 		;
 	if (p == NULL || p->interrupted)
 		return;
-	if (p->msg.queued) {
-		wake(c, p, NULL, EINTR);
-		return;
-	}
 	p->interrupted = true;
-	if (!c->no_interrupt)
+	if (!c->no_interrupt) /* behind the request itself, if that is still queued */
 		send_interrupt(c, p);
 }
 

@@ -21,7 +21,7 @@ struct conn;
 
 enum {
 	CONN_IOV_MAX = 5,
-	CONN_DATA_MAX = 1024 * 1024,     /* data in one message, bytes */
+	CONN_DATA_MAX = 1024 * 1024,         /* data in one message, bytes */
 	CONN_MSG_MAX = CONN_DATA_MAX + 4096, /* longest message ever sent or taken, bytes */
 };
 
@@ -65,7 +65,8 @@ struct conn_call { /* one request; lives on the caller's stack */
  */
 int conn_new(struct loop *loop, int sock, size_t peer_sndbuf, const struct conn_ops *ops, void *arg, struct conn **out);
 /* The same over a transport (copied). 0 or errno. */
-int conn_new_transport(struct loop *loop, const struct conn_transport *t, const struct conn_ops *ops, void *arg, struct conn **out);
+int conn_new_transport(
+    struct loop *loop, const struct conn_transport *t, const struct conn_ops *ops, void *arg, struct conn **out);
 /* End it without a call of dead(); nobody may be waiting. Not from inside conn's callbacks. conn may be NULL. */
 void conn_free(struct conn *conn);
 
@@ -80,7 +81,7 @@ size_t conn_max_in(const struct conn *conn);
 /*
  * Send a request and park until its reply is here. 0: a reply came, which may carry an error of the daemon (call->rep.error),
  * conn_done() is due. Else nothing is due: ENOTCONN (the daemon is gone, or its reply was malformed and the connection has been
- * ended), EINTR (conn_interrupt() before it was sent), EMSGSIZE (larger than conn_max_out()), ENOMEM, or a transport's own.
+ * ended), EMSGSIZE (larger than conn_max_out()), ENOMEM, or a transport's own.
  */
 int conn_call(struct conn *conn, struct conn_call *call);
 /* Let go of a call's reply. May be called for a call that failed. */
@@ -91,8 +92,8 @@ void conn_done(struct conn_call *call);
  */
 int conn_post(struct conn *conn, uint32_t opcode, uint64_t nodeid, const void *body, size_t len);
 /*
- * Interrupt the call in which this coroutine waits, if it does: one still in the queue fails with EINTR, for one at the daemon
- * INTERRUPT is sent (once; not to a daemon that answered one with ENOSYS). Called from outside that coroutine.
+ * Interrupt the call in which this coroutine waits, if it does: INTERRUPT is sent behind it (once; not to a daemon that answered
+ * one with ENOSYS). What comes of it is the daemon's affair: the call ends with its reply. Called from outside that coroutine.
  */
 void conn_interrupt(struct conn *conn, struct co *co);
 

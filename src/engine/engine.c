@@ -18,7 +18,7 @@
 #include "vnode/host.h"
 
 #define INIT_NS (60 * CLOCK_SEC)     /* a daemon has this long for INIT, unless the owner says otherwise */
-#define FAREWELL_NS (10 * CLOCK_SEC) /* after the unmount: for DESTROY and what is still at the daemon */
+#define FAREWELL_NS (10 * CLOCK_SEC) /* after the unmount: for what is still at the daemon */
 
 struct engine {
 	struct conn *conn;

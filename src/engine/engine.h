@@ -22,7 +22,7 @@ struct engine_ops { /* all called from the loop, none after engine_free() */
 	void (*failed)(void *arg, int error, const char *why);
 	/* The daemon is gone after ready: all operations get ENOTCONN until the mount is unmounted. Once. */
 	void (*dead)(void *arg, int error, const char *why);
-	/* The mount is gone (unmounted), the daemon has had its DESTROY, nothing runs any more: engine_free() is due. Once. */
+	/* The mount is gone (unmounted) and nothing runs any more: engine_free() is due. Once. */
 	void (*ended)(void *arg);
 };
 

@@ -106,6 +106,8 @@ xchg(void *arg, const struct iovec *iov, int n, struct chunk **reply)
 		return ENOMEM;
 	fill(pu, pm, iov, n);
 	error = pu->pc.pc_xchg_msg(pu, pm, PERFUSE_UNSPEC_REPLY_LEN, reply != NULL ? wait_reply : no_reply);
+	if (error != 0 && error != ENOMEM && error != EMSGSIZE)
+		error = ENOTCONN; /* which gives the daemon up, as the header says */
 	if (error == 0 && reply != NULL)
 		error = take_reply(pu, pm, reply);
 	pu->pc.pc_destroy_msg(pm);

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <bsd/string.h>
 #include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -53,7 +54,7 @@ take_fstype(const char *fstype, struct host_mount *m, char *why, size_t whylen)
 		return check_refuse(EINVAL, why, whylen,
 		    "file system type \"%.64s\" names no subtype of 1 to %zu bytes", type, sizeof(m->subtype) - 1);
 	if (dot != NULL)
-		(void)strcpy(m->subtype, dot + 1);
+		(void)strlcpy(m->subtype, dot + 1, sizeof(m->subtype));
 	return 0;
 }
 
@@ -122,12 +123,12 @@ take_options(const struct mountopts *o, const struct frame_mount *hdr, const str
 		return check_refuse(
 		    EINVAL, why, whylen, "the source's name is longer than %zu bytes", sizeof(m->source) - 1);
 	if (source != NULL)
-		(void)strcpy(m->source, source);
+		(void)strlcpy(m->source, source, sizeof(m->source));
 	if (m->subtype[0] == '\0' && o->subtype != NULL) {
 		if (strlen(o->subtype) >= sizeof(m->subtype))
 			return check_refuse(
 			    EINVAL, why, whylen, "the subtype is longer than %zu bytes", sizeof(m->subtype) - 1);
-		(void)strcpy(m->subtype, o->subtype);
+		(void)strlcpy(m->subtype, o->subtype, sizeof(m->subtype));
 	}
 	m->flags = (plain_flags(hdr->mountflags) & ~o->flags_cleared) | o->flags;
 	m->max_read = o->max_read;

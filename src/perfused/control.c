@@ -201,8 +201,10 @@ control_free(struct control *s)
 {
 	if (s == NULL)
 		return;
-	while (!TAILQ_EMPTY(&s->clients))
-		client_free(TAILQ_FIRST(&s->clients));
+	for (struct client *c = TAILQ_FIRST(&s->clients), *next; c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		client_free(c);
+	}
 	loop_io_del(s->io);
 	(void)close(s->fd);
 	free(s);

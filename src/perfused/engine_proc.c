@@ -509,16 +509,41 @@ serve(struct ep *ep)
 	return ep->status;
 }
 
+/* A decimal number and the byte that ends it; *text goes on behind that. */
+static bool
+take_number(const char **text, char until, uint32_t max, uint32_t *out)
+{
+	unsigned long n;
+	char *end;
+
+	errno = 0;
+	n = strtoul(*text, &end, 10);
+	if (**text < '0' || **text > '9' || errno != 0 || n > max || *end != until)
+		return false;
+	*out = (uint32_t)n;
+	*text = end + 1;
+	return true;
+}
+
+static bool
+is_socket(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 /* "-E uid,gid,pid": whose engine this is, with descriptors 3 and 4 as spawn.c leaves them. */
 static bool
 parse_peer(const char *text, struct fdp_cred *peer)
 {
-	struct stat conn, parent;
-	int end = 0;
+	uint32_t uid, gid, pid;
 
-	return sscanf(text, "%u,%u,%d%n", &peer->uid, &peer->gid, &peer->pid, &end) == 3 && text[end] == '\0' &&
-	       fstat(ENGINE_CONN, &conn) == 0 && S_ISSOCK(conn.st_mode) && fstat(ENGINE_PARENT, &parent) == 0 &&
-	       S_ISSOCK(parent.st_mode);
+	if (!take_number(&text, ',', UINT32_MAX, &uid) || !take_number(&text, ',', UINT32_MAX, &gid) ||
+	    !take_number(&text, '\0', INT32_MAX, &pid))
+		return false;
+	*peer = (struct fdp_cred){ .pid = (pid_t)pid, .uid = uid, .gid = gid };
+	return is_socket(ENGINE_CONN) && is_socket(ENGINE_PARENT);
 }
 
 int

@@ -178,7 +178,7 @@ listener_take(struct listener *l, int *conn, struct fdp_cred *peer)
 	if (l->type == SOCK_SEQPACKET) {
 		if ((*conn = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
 			return errno == EWOULDBLOCK ? EAGAIN : errno;
-		if ((error = fdp_peer(*conn, peer)) != 0) {
+		if (fdp_peer(*conn, peer) != 0) {
 			(void)close(*conn);
 			return ECONNABORTED;
 		}

@@ -247,7 +247,7 @@ job_new(struct kept *k, uint32_t op, uint32_t id, struct job **out, int *theirs)
 		return EAGAIN;
 	if ((j = calloc(1, sizeof(*j))) == NULL)
 		return ENOMEM;
-	if ((error = fdp_pair(SOCK_SEQPACKET, sv)) != 0 && (error = fdp_pair(SOCK_DGRAM, sv)) != 0) {
+	if (fdp_pair(SOCK_SEQPACKET, sv) != 0 && (error = fdp_pair(SOCK_DGRAM, sv)) != 0) {
 		free(j);
 		return error;
 	}

@@ -54,8 +54,12 @@ mount_id(int fd, uint32_t *id)
 	(void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
 	if ((f = fopen(name, "re")) == NULL)
 		return errno;
-	while (!found && fgets(line, sizeof(line), f) != NULL)
-		found = sscanf(line, "mnt_id: %u", id) == 1;
+	while (!found && fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "mnt_id:", 7) == 0) {
+			*id = (uint32_t)strtoul(line + 7, NULL, 10);
+			found = true;
+		}
+	}
 	(void)fclose(f);
 	return found ? 0 : ENOENT;
 }
@@ -81,10 +85,9 @@ mount_exists(uint32_t id)
 	char *line = NULL;
 	size_t room = 0;
 	bool found = false;
-	unsigned n;
 
 	while (!found && f != NULL && getline(&line, &room, f) >= 0)
-		found = sscanf(line, "%u", &n) == 1 && n == id;
+		found = strtoul(line, NULL, 10) == id;
 	free(line);
 	if (f != NULL)
 		(void)fclose(f);
@@ -191,7 +194,7 @@ worker_unmount(const struct worker_mounted *what, bool lazy, const struct fdp_cr
 	static struct worker_result res;
 	bool root = geteuid() == 0;
 	int fds[] = { sock, what->dir };
-	uint32_t id;
+	uint32_t id = 0;
 	int error;
 
 	settle(fds, 2);

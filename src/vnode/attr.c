@@ -37,7 +37,7 @@ vop_setattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 	int error;
 
 	vn_call_init(&c, WIRE_SETATTR, vp, cred);
-	c.in.setattr = (struct wire_setattr_in) {
+	c.in.setattr = (struct wire_setattr_in){
 		.valid = set->valid & ~(uint32_t)VOP_SET_FH,
 		.size = set->size,
 		.lock_owner = set->lock_owner,
@@ -88,7 +88,7 @@ vop_statfs(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp,
 	if ((error = vn_call(mp, &c)) != 0)
 		return error;
 	st = &c.rep.out.statfs.st;
-	*out = (struct vop_statfs) { st->blocks, st->bfree, st->bavail, st->files, st->ffree, st->bsize, st->namelen,
+	*out = (struct vop_statfs){ st->blocks, st->bfree, st->bavail, st->files, st->ffree, st->bsize, st->namelen,
 		st->frsize };
 	conn_done(&c);
 	return 0;
@@ -130,7 +130,7 @@ xattr_get(struct vn_mount *mp, struct conn_call *c, uint32_t size, uint32_t *nee
 		return error;
 	if (size == 0) {
 		*need = c->rep.out.getxattr.size < VN_XATTR_MAX ? c->rep.out.getxattr.size : VN_XATTR_MAX;
-		*out = (struct vop_data) { 0 };
+		*out = (struct vop_data){ 0 };
 		conn_done(c);
 	} else {
 		*need = (uint32_t)c->rep.datalen;
@@ -195,7 +195,7 @@ vop_setxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *v
 	c.in.setxattr.flags = flags;
 	c.in.setxattr.setxattr_flags = ext_flags;
 	vn_call_name(&c, name, len);
-	c.iov[c.iovcnt++] = (struct iovec) { (void *)(uintptr_t)value, size };
+	c.iov[c.iovcnt++] = (struct iovec){ (void *)(uintptr_t)value, size };
 	error = xattr_call(mp, &c);
 	if (error == 0)
 		conn_done(&c);

@@ -25,7 +25,7 @@ vn_call_init(struct conn_call *c, uint32_t opcode, const struct vn_node *vp, con
 void
 vn_call_name(struct conn_call *c, const char *name, size_t len)
 {
-	c->iov[c->iovcnt++] = (struct iovec) { (void *)(uintptr_t)name, len + 1 };
+	c->iov[c->iovcnt++] = (struct iovec){ (void *)(uintptr_t)name, len + 1 };
 }
 
 int

@@ -120,7 +120,8 @@ int
 vop_opendir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags, struct vn_file **out,
     uint32_t *open_flags)
 {
-	return open_node(mp, cred, vp, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), 0, true, out, open_flags);
+	return open_node(
+	    mp, cred, vp, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), 0, true, out, open_flags);
 }
 
 /* Create with a daemon that has no CREATE. */
@@ -163,7 +164,8 @@ vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 	vn_call_name(&c, name, len);
 	error = vn_call_opt(mp, &c);
 	if (error == ENOSYS)
-		return mknod_and_open(mp, cred, dvp, name, len, flags, mode, umask, open_in_flags, out, file, open_flags);
+		return mknod_and_open(
+		    mp, cred, dvp, name, len, flags, mode, umask, open_in_flags, out, file, open_flags);
 	if (error != 0)
 		return error;
 	e = &c.rep.out.create.entry;
@@ -218,7 +220,7 @@ vop_write(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, 
 	c.in.write.write_flags = io->io_flags;
 	c.in.write.lock_owner = io->lock_owner;
 	c.in.write.flags = io->flags;
-	c.iov[c.iovcnt++] = (struct iovec) { (void *)(uintptr_t)data, len };
+	c.iov[c.iovcnt++] = (struct iovec){ (void *)(uintptr_t)data, len };
 	if ((error = vn_call(mp, &c)) != 0)
 		return error;
 	*written = c.rep.out.write.size;
@@ -239,7 +241,8 @@ call_unless_nosys(struct vn_mount *mp, struct conn_call *c)
 }
 
 int
-vop_flush(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint64_t lock_owner)
+vop_flush(
+    struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint64_t lock_owner)
 {
 	struct conn_call c;
 
@@ -280,12 +283,8 @@ vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file *fi
 		c.in.release.lock_owner = lock_owner;
 		vn_ref(vp);
 		vn_file_free(mp, file);
-		if ((error = conn_call(mp->conn, &c)) == 0) {
-			error = c.rep.error;
+		if ((error = vn_call(mp, &c)) == 0)
 			conn_done(&c);
-		} else if (error == EINTR) { /* taken out of the queue, but the daemon is to hear of it all the same */
-			(void)conn_post(mp->conn, c.opcode, c.nodeid, &c.in.release, sizeof(c.in.release));
-		}
 		vn_put(mp, vp);
 	} else {
 		vn_file_free(mp, file);

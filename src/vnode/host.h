@@ -19,7 +19,7 @@ struct host_init {
 	uint64_t flags;         /* WIRE_INIT_* bits */
 	uint32_t max_readahead; /* bytes */
 	uint32_t max_write;     /* bytes in one WRITE; back: never more than the connection carries */
-	uint32_t max_pages;     /* of 4096 bytes: bounds READ and READDIR */
+	uint32_t max_pages;     /* of the machine: bounds READ and READDIR */
 	uint16_t max_background, congestion_threshold;
 	uint32_t time_gran; /* nanoseconds */
 };
@@ -47,8 +47,8 @@ void vn_interrupt(struct vn_mount *mp, struct co *co);
 struct vn_counts {
 	size_t nodes, files; /* the root counts as a node */
 	size_t waiting;      /* requests at the daemon */
-	uint64_t lookups; /* the daemon's lookup counts of all nodes but the root, added up */
-	size_t bytes;     /* memory of nodes and names */
+	uint64_t lookups;    /* the daemon's lookup counts of all nodes but the root, added up */
+	size_t bytes;        /* memory of nodes and names */
 };
 void vn_mount_counts(const struct vn_mount *mp, struct vn_counts *out);
 

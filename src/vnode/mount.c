@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "vnode/priv.h"
 
 enum {
-	PAGE = 4096,
 	HEADROOM = 4096, /* in a message beside its data: header and fixed part */
 	MAX_WRITE_MIN = 4096,
 	PAGES_DEFAULT = 32, /* of a daemon without MAX_PAGES */
@@ -110,7 +110,8 @@ vn_mount_counts(const struct vn_mount *mp, struct vn_counts *out)
 	const struct vn_node *vp;
 	uint32_t pos = 0;
 
-	*out = (struct vn_counts) { .nodes = mp->nodes.count, .files = mp->files.count, .waiting = conn_waiting(mp->conn) };
+	*out =
+	    (struct vn_counts){ .nodes = mp->nodes.count, .files = mp->files.count, .waiting = conn_waiting(mp->conn) };
 	while ((vp = slots_next(&mp->nodes, &pos)) != NULL)
 		out->lookups += vp->d_nlookup;
 	out->bytes = slots_bytes(&mp->nodes) + mp->nodes.count * sizeof(struct vn_node) + mp->name_bytes;
@@ -129,7 +130,7 @@ vn_flush_forgets(struct vn_mount *mp)
 
 	mp->nforget = 0;
 	if (n > 1 && mp->minor >= BATCH_SINCE) {
-		batch.in = (struct wire_batch_forget_in) { .count = n };
+		batch.in = (struct wire_batch_forget_in){ .count = n };
 		memcpy(batch.item, mp->forget, n * sizeof(batch.item[0]));
 		/* One that is lost (no memory, a dead daemon) costs the daemon memory, nobody anything else. */
 		(void)conn_post(mp->conn, WIRE_BATCH_FORGET, 0, &batch, sizeof(batch.in) + n * sizeof(batch.item[0]));
@@ -144,16 +145,25 @@ vn_flush_forgets(struct vn_mount *mp)
 
 /* ---- INIT ---- */
 
+/* INIT counts in pages of the machine. */
+static uint32_t
+page_size(void)
+{
+	long size = sysconf(_SC_PAGESIZE);
+
+	return size > 0 ? (uint32_t)size : 4096;
+}
+
 /* Bytes of data that one message can carry in this direction, in whole pages, at least one. */
 static uint32_t
 data_max(size_t message_max)
 {
-	size_t data = message_max > HEADROOM ? message_max - HEADROOM : 0;
+	size_t page = page_size(), data = message_max > HEADROOM ? message_max - HEADROOM : 0;
 
-	data -= data % PAGE;
+	data -= data % page;
 	if (data > CONN_DATA_MAX)
 		data = CONN_DATA_MAX;
-	return data < PAGE ? PAGE : (uint32_t)data;
+	return data < page ? (uint32_t)page : (uint32_t)data;
 }
 
 static uint32_t
@@ -180,7 +190,7 @@ settle(struct vn_mount *mp, const struct host_init *want, const struct wire_init
 	if (got->max_write < MAX_WRITE_MIN)
 		got->max_write = MAX_WRITE_MIN;
 	pages = mp->flags & WIRE_INIT_MAX_PAGES ? answer->max_pages : PAGES_DEFAULT;
-	pages = min32(min32(pages, want->max_pages), min32(write_max, read_max) / PAGE);
+	pages = min32(min32(pages, want->max_pages), min32(write_max, read_max) / page_size());
 	got->max_pages = pages == 0 ? 1 : pages;
 	got->max_background = answer->max_background;
 	got->congestion_threshold = answer->congestion_threshold;

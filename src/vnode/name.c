@@ -26,8 +26,8 @@ vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 	} else {
 		error = vn_entry(mp, dvp, name, len, &c.rep.out.entry, 0, out);
 	}
-	log_debug(LOG_D_FILENAME, "lookup \"%s\" in %llu: nodeid %llu, error %d", name, (unsigned long long)vn_nodeid(dvp),
-	    (unsigned long long)(error == 0 ? out->nodeid : 0), error);
+	log_debug(LOG_D_FILENAME, "lookup \"%s\" in %llu: nodeid %llu, error %d", name,
+	    (unsigned long long)vn_nodeid(dvp), (unsigned long long)(error == 0 ? out->nodeid : 0), error);
 	conn_done(&c);
 	return error;
 }

@@ -27,7 +27,7 @@ vn_forget_daemon(struct vn_mount *mp, uint64_t d_nodeid, uint64_t nlookup)
 		vn_flush_forgets(mp);
 	if (mp->nforget == 0)
 		loop_soon_arm(mp->soon);
-	mp->forget[mp->nforget++] = (struct wire_forget_one) { .nodeid = d_nodeid, .nlookup = nlookup };
+	mp->forget[mp->nforget++] = (struct wire_forget_one){ .nodeid = d_nodeid, .nlookup = nlookup };
 }
 
 /* ---- names ---- */
@@ -116,8 +116,8 @@ vn_name_removed(struct vn_mount *mp, const struct vn_node *dvp, const char *name
 }
 
 void
-vn_name_moved(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct vn_node *newdvp,
-    const char *newname, size_t newlen, bool exchange)
+vn_name_moved(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len,
+    const struct vn_node *newdvp, const char *newname, size_t newlen, bool exchange)
 {
 	struct vn_name *from = name_new(dvp->nodeid, name, len);
 	struct vn_name *to = name_new(newdvp->nodeid, newname, newlen);
@@ -220,8 +220,8 @@ node_drop(struct vn_mount *mp, struct vn_node *vp)
 {
 	if (vp == &mp->root || vp->refs != 0 || vp->nlookup != 0)
 		return;
-	log_debug(LOG_D_RECLAIM, "reclaim nodeid %llu (the daemon's %llu, nlookup %llu)", (unsigned long long)vp->nodeid,
-	    (unsigned long long)vp->d_nodeid, (unsigned long long)vp->d_nlookup);
+	log_debug(LOG_D_RECLAIM, "reclaim nodeid %llu (the daemon's %llu, nlookup %llu)",
+	    (unsigned long long)vp->nodeid, (unsigned long long)vp->d_nodeid, (unsigned long long)vp->d_nlookup);
 	node_forget(mp, vp);
 	trim(mp);
 }
@@ -311,13 +311,13 @@ valid_attr(const struct wire_attr *a)
 struct vop_timeout
 vn_timeout(uint64_t sec, uint32_t nsec)
 {
-	return (struct vop_timeout) { sec, nsec < 1000000000 ? nsec : 999999999 };
+	return (struct vop_timeout){ sec, nsec < 1000000000 ? nsec : 999999999 };
 }
 
 static void
 attr_copy(const struct wire_attr *a, struct vop_attr *out)
 {
-	*out = (struct vop_attr) {
+	*out = (struct vop_attr){
 		.ino = a->ino,
 		.size = a->size,
 		.blocks = a->blocks,

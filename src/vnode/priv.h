@@ -28,7 +28,7 @@ enum {
 	VN_PATH_MAX = 4096,
 };
 
-struct vn_name { /* where a node was last seen; the key of mp->by_name */
+struct vn_name {         /* where a node was last seen; the key of mp->by_name */
 	uint64_t parent; /* nodeid */
 	char name[];     /* with a NUL */
 };
@@ -41,9 +41,9 @@ struct vn_node {
 	uint64_t nlookup;     /* lookups the host has not given back */
 	struct vn_name *name; /* NULL: the root, or unlinked */
 	uint32_t refs;
-	uint16_t type; /* S_IFMT bits; 0: not known yet (the root) */
-	bool bad;      /* the daemon said something about it that cannot be: EIO from now on */
-	bool hashed;   /* in by_daemon */
+	uint16_t type;          /* S_IFMT bits; 0: not known yet (the root) */
+	bool bad;               /* the daemon said something about it that cannot be: EIO from now on */
+	bool hashed;            /* in by_daemon */
 	UT_hash_handle hh;      /* by_daemon */
 	UT_hash_handle hh_name; /* by_name, when name is not NULL */
 };
@@ -99,8 +99,8 @@ void vn_ref(struct vn_node *vp);
  * ENOMEM. The daemon's lookup of what is refused is given back.
  * type: S_IFMT bits it must have, 0: any. name NULL: leave the name.
  */
-int vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct wire_entry_out *e,
-    uint16_t type, struct vop_entry *out);
+int vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len,
+    const struct wire_entry_out *e, uint16_t type, struct vop_entry *out);
 /* Believe attributes of a known node, or mark it bad. 0 or EIO. */
 int vn_attr(struct vn_node *vp, const struct wire_attr *a, struct vop_attr *out);
 struct vop_timeout vn_timeout(uint64_t sec, uint32_t nsec);
@@ -110,8 +110,8 @@ void vn_flush_forgets(struct vn_mount *mp);
 void vn_forget_daemon(struct vn_mount *mp, uint64_t d_nodeid, uint64_t nlookup);
 /* name in dvp is gone. */
 void vn_name_removed(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len);
-void vn_name_moved(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len, const struct vn_node *newdvp,
-    const char *newname, size_t newlen, bool exchange);
+void vn_name_moved(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len,
+    const struct vn_node *newdvp, const char *newname, size_t newlen, bool exchange);
 void vn_nodes_free(struct vn_mount *mp);
 
 /* ---- files (file.c) ---- */

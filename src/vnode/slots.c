@@ -13,7 +13,7 @@ enum { SLOTS_MIN = 64 };
 #define USED_UP UINT32_MAX /* uses of a place that is not used again: its ids would repeat */
 
 struct slot {
-	void *obj; /* NULL: free */
+	void *obj;     /* NULL: free */
 	uint32_t uses; /* high half of the ids given from here */
 	uint32_t next; /* free: the next free place */
 };
@@ -21,7 +21,7 @@ struct slot {
 void
 slots_init(struct slots *s)
 {
-	*s = (struct slots) { 0 };
+	*s = (struct slots){ 0 };
 }
 
 void

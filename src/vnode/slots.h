@@ -12,7 +12,7 @@
 
 struct slot;
 struct slots {
-	struct slot *slot; /* [0] is never used */
+	struct slot *slot;   /* [0] is never used */
 	uint32_t size, used; /* places there are, places ever used */
 	uint32_t free;       /* first free place, 0: none */
 	uint32_t cut_uses;   /* where the use counts of new places start */

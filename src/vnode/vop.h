@@ -32,7 +32,7 @@ struct vop_cred {
 	pid_t pid;
 };
 
-struct vop_attr { /* times are seconds since the epoch, as a signed number kept in 64 bits */
+struct vop_attr {                   /* times are seconds since the epoch, as a signed number kept in 64 bits */
 	uint64_t ino, size, blocks; /* bytes; blocks of 512 bytes */
 	uint64_t atime, mtime, ctime;
 	uint32_t atimensec, mtimensec, ctimensec;
@@ -97,7 +97,7 @@ struct vop_data { /* bytes a daemon returned; vop_data_done() is due after a cal
 };
 void vop_data_done(struct vop_data *d);
 
-struct vop_io { /* the arguments that READ and WRITE share */
+struct vop_io {              /* the arguments that READ and WRITE share */
 	uint64_t offset;     /* bytes */
 	uint32_t size;       /* READ: bytes wanted */
 	uint32_t io_flags;   /* read_flags or write_flags, values as in FUSE */
@@ -127,14 +127,14 @@ int vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node 
 /* The host gives back nlookup lookups of nodeid. Never parks; unknown ids are ignored. May be called from anywhere. */
 void vop_forget(struct vn_mount *mp, uint64_t nodeid, uint64_t nlookup);
 /* mode: type and permissions, before the umask (umask: as the caller's, applied by the daemon when it asked for DONT_MASK). */
-int vop_mknod(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len, uint32_t mode,
-    uint32_t rdev, uint32_t umask, struct vop_entry *out);
-int vop_mkdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len, uint32_t mode,
-    uint32_t umask, struct vop_entry *out);
+int vop_mknod(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+    uint32_t mode, uint32_t rdev, uint32_t umask, struct vop_entry *out);
+int vop_mkdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+    uint32_t mode, uint32_t umask, struct vop_entry *out);
 int vop_symlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
     const char *target, size_t targetlen, struct vop_entry *out);
-int vop_link(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_node *dvp, const char *name,
-    size_t len, struct vop_entry *out);
+int vop_link(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_node *dvp,
+    const char *name, size_t len, struct vop_entry *out);
 int vop_unlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len);
 int vop_rmdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len);
 /* flags: 0 or RENAME_* of renameat2(2); a daemon without RENAME2 gives EINVAL for any flag. */
@@ -146,8 +146,8 @@ int vop_readlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_nod
 /* ---- attributes ---- */
 
 /* file: an open file of vp, or NULL. */
-int vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, struct vop_attr *out,
-    struct vop_timeout *valid);
+int vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
+    struct vop_attr *out, struct vop_timeout *valid);
 int vop_setattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
     const struct vop_setattr *set, struct vop_attr *out, struct vop_timeout *valid);
 /* mask: as in access(2). A daemon without ACCESS allows everything, as the kernel does. */
@@ -155,8 +155,8 @@ int vop_access(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node 
 int vop_statfs(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vop_statfs *out);
 
 /* Values of up to 64 KiB. size 0: only *need is set; else *out (ERANGE: does not fit). */
-int vop_getxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len, uint32_t size,
-    uint32_t *need, struct vop_data *out);
+int vop_getxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len,
+    uint32_t size, uint32_t *need, struct vop_data *out);
 int vop_listxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t size, uint32_t *need,
     struct vop_data *out);
 int vop_setxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len,
@@ -169,34 +169,36 @@ int vop_removexattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_
  * flags: of open(2), without O_CREAT, O_EXCL and O_NOCTTY. *open_flags: VOP_OPEN_*. When the daemon has no OPEN the file is
  * handle-less: vn_handleless() is true from then on, for directories and others apart.
  */
-int vop_open(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags, uint32_t open_in_flags,
+int vop_open(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags,
+    uint32_t open_in_flags, struct vn_file **out, uint32_t *open_flags);
+int vop_opendir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags,
     struct vn_file **out, uint32_t *open_flags);
-int vop_opendir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t flags, struct vn_file **out,
-    uint32_t *open_flags);
 bool vn_handleless(const struct vn_mount *mp, bool dir);
 /* Create and open; MKNOD and OPEN with a daemon that has no CREATE. */
-int vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len, uint32_t flags,
-    uint32_t mode, uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file, uint32_t *open_flags);
-int vop_read(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
-    struct vop_data *out);
+int vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+    uint32_t flags, uint32_t mode, uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file,
+    uint32_t *open_flags);
+int vop_read(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
+    const struct vop_io *io, struct vop_data *out);
 /* data (borrowed until it returns). *written: bytes, at most len. */
-int vop_write(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
-    const void *data, size_t len, uint32_t *written);
-int vop_flush(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint64_t lock_owner);
+int vop_write(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
+    const struct vop_io *io, const void *data, size_t len, uint32_t *written);
+int vop_flush(
+    struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint64_t lock_owner);
 /* fsync_flags: 1 = data only. For directories FSYNCDIR is sent. */
-int vop_fsync(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint32_t fsync_flags,
-    bool dir);
+int vop_fsync(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
+    uint32_t fsync_flags, bool dir);
 /* The file is closed for good, whatever the result: it is invalid at once. flags: of open(2), at last. */
-int vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file *file, uint32_t flags, uint32_t release_flags,
-    uint64_t lock_owner);
+int vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file *file, uint32_t flags,
+    uint32_t release_flags, uint64_t lock_owner);
 /* The host could not take a file that was just opened: release it. Never parks. */
 void vop_release_unused(struct vn_mount *mp, struct vn_file *file);
 /*
  * Directory entries from offset on (a cookie of the daemon's; 0: the start), at most size bytes in FUSE's own layout (struct
  * fuse_dirent), checked. plus: fuse_direntplus, whose nodeids are the engine's, each one lookup for the host.
  */
-int vop_readdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, const struct vop_io *io,
-    bool plus, struct vop_data *out);
+int vop_readdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
+    const struct vop_io *io, bool plus, struct vop_data *out);
 /* The host could not take the result of a READDIRPLUS: give its lookups back. Never parks. */
 void vop_readdir_undo(struct vn_mount *mp, const struct vop_data *data);
 

@@ -483,6 +483,63 @@ START_TEST(printed)
 }
 END_TEST
 
+static unsigned trace_lines;
+
+static void
+trace_line(void *arg, const char *text)
+{
+	ck_assert_ptr_nonnull(strstr(text, trace_lines == 0 ? "STATFS" : "GETATTR"));
+	trace_lines++;
+}
+
+START_TEST(traced)
+{
+	struct caller k = { 0 };
+	struct wire_req req;
+
+	ck_assert_uint_eq(conn_trace_dump(f->conn, trace_line, NULL), 0);
+	fake_stop(f);
+	log_diag = LOG_D_TRACE;
+	fake_start(f, 0);
+	start(&k, WIRE_STATFS, 1);
+	req = fake_expect(f, WIRE_STATFS);
+	fake_error(f, &req, EIO);
+	ended(&k, 0);
+	start(&k, WIRE_GETATTR, 1); /* a reply that never comes counts, too */
+	fake_close(f);
+	fake_turn(f);
+	ended(&k, ENOTCONN);
+	(void)conn_trace_dump(f->conn, trace_line, NULL);
+	ck_assert_uint_eq(trace_lines, 2);
+}
+END_TEST
+
+/* A daemon that could get no SEQPACKET socket: it is told of the end by an empty packet. */
+START_TEST(datagrams)
+{
+	struct wire_out_header hdr = { .len = sizeof(hdr), .error = -EIO };
+	struct caller k = { 0 };
+	struct wire_in_header got;
+	struct fake keep = *f;
+	int sv[2];
+
+	ck_assert_int_eq(fdp_pair(SOCK_DGRAM, sv), 0);
+	ck_assert_int_eq(conn_new(f->loop, sv[0], 0, &fake_conn_ops, f, &f->conn), 0);
+	f->sock = sv[1];
+	start(&k, WIRE_STATFS, 1);
+	ck_assert_int_eq(recv(sv[1], &got, sizeof(got), MSG_DONTWAIT), sizeof(got));
+	hdr.unique = got.unique;
+	fake_send(f, &hdr, sizeof(hdr));
+	fake_turn(f);
+	ck_assert_int_eq(k.c.rep.error, EIO);
+	ended(&k, 0);
+	conn_free(f->conn);
+	ck_assert_int_eq(recv(sv[1], &got, sizeof(got), MSG_DONTWAIT), 0);
+	(void)close(sv[1]);
+	*f = keep;
+}
+END_TEST
+
 int
 main(void)
 {
@@ -508,6 +565,8 @@ main(void)
 	tcase_add_test(t, no_memory);
 	tcase_add_loop_test(t, transport, 0, 5);
 	tcase_add_test(t, printed);
+	tcase_add_test(t, traced);
+	tcase_add_test(t, datagrams);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

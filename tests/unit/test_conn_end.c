@@ -7,27 +7,6 @@
 
 /* ---- interrupts ---- */
 
-START_TEST(interrupt_queued)
-{
-	struct caller k[256] = { 0 };
-	unsigned n = stuff(k, 256, 3);
-	struct wire_req req;
-
-	conn_interrupt(f->conn, k[n - 2].co);
-	ended(&k[n - 2], EINTR);
-	ck_assert_uint_eq(conn_queued(f->conn), 2);
-	for (unsigned i = 0; i < n; i++) {
-		if (i == n - 2)
-			continue;
-		req = fake_expect(f, WIRE_STATFS);
-		ck_assert_uint_eq(req.hdr.nodeid, i);
-		fake_error(f, &req, EIO);
-		ended(&k[i], 0);
-	}
-	fake_quiet(f);
-}
-END_TEST
-
 static struct wire_req
 interrupted(const struct wire_req *of)
 {
@@ -38,6 +17,32 @@ interrupted(const struct wire_req *of)
 	ck_assert_uint_eq(intr.hdr.nodeid, 0);
 	return intr;
 }
+
+/* One that is still queued is not taken back (the kernel would do that for a fatal signal only): INTERRUPT goes behind it. */
+START_TEST(interrupt_queued)
+{
+	static struct caller k[256];
+	static struct wire_req req[256];
+	unsigned n = stuff(k, 256, 3);
+
+	conn_interrupt(f->conn, k[n - 2].co);
+	conn_interrupt(f->conn, k[n - 2].co);
+	ck_assert(!k[n - 2].done);
+	ck_assert_uint_eq(conn_queued(f->conn), 4);
+	for (unsigned i = 0; i < n; i++) {
+		req[i] = fake_expect(f, WIRE_STATFS);
+		ck_assert_uint_eq(req[i].hdr.nodeid, i);
+	}
+	(void)interrupted(&req[n - 2]);
+	fake_quiet(f);
+	for (unsigned i = 0; i < n; i++) {
+		fake_error(f, &req[i], i == n - 2 ? EINTR : EIO);
+		ck_assert_int_eq(k[i].c.rep.error, i == n - 2 ? EINTR : EIO);
+		ended(&k[i], 0);
+	}
+	fake_quiet(f);
+}
+END_TEST
 
 START_TEST(interrupt_sent)
 {

@@ -82,6 +82,11 @@ daemon_main(const char *what)
 			pause();
 	}
 	fd = open_and_mount(strcmp(what, "refused") == 0 ? EACCES : 0);
+	if (strcmp(what, "early") == 0) { /* as libfuse 2, which mounts first and looks at its options then */
+		close(fd);
+		fprintf(stderr, "unknown option\n");
+		return umount2(getenv("TEST_MNT"), MNT_DETACH) == 0 ? 1 : 109;
+	}
 	if (strcmp(what, "clone") == 0) {
 		spare = open("/dev/fuse", O_RDWR);
 		if (ioctl(spare, CLONE, &fd) != 0)
@@ -165,6 +170,23 @@ perfused_waits(int conn)
 	leave(conn, fd);
 }
 
+/* The daemon closed its socket and unmounted: what is left of the mount fails. */
+static void
+perfused_fails(int conn)
+{
+	struct frame_request r;
+	unsigned nfds;
+	size_t len;
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
+	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
+	answer(conn, FRAME_FAILED, ENOTCONN, "the daemon has closed its connection");
+	expect_eof(conn);
+	close(fd);
+}
+
 static void
 perfused_unmounts(int conn)
 {
@@ -244,6 +266,17 @@ START_TEST(unmounts_itself)
 	prepare();
 	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_unmounts);
 	ck_assert_int_eq(spawn("unmount", (struct spawn){ .foreground = true }), 0);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(unmounts_early)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_fails);
+	ck_assert_int_eq(spawn("early", (struct spawn){ 0 }), EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(text, "exited with status 1: unknown option"));
 	served(pid);
 	nothing_left();
 }
@@ -349,6 +382,7 @@ main(int argc, char **argv)
 		{ ready, 1 },
 		{ cloned, 1 },
 		{ unmounts_itself, 1 },
+		{ unmounts_early, 1 },
 		{ refused, 1 },
 		{ never_answers, 1 },
 		{ not_a_fuse_daemon, 3 },

@@ -21,15 +21,14 @@
 
 enum {
 	MAX_WRITE = 1024 * 1024, /* bytes in one WRITE */
-	MAX_PAGES = 256,         /* pages of 4096 in one READ: 1 MiB */
 	READ_ROOM = MAX_WRITE + 4096,
 	RX_BATCH = 64,      /* requests taken per wake-up, so that the daemon's side gets its turn */
 	RX_KEEP = 2,        /* chunks kept for the next request */
 	SMALL = 1024,       /* requests up to this size are copied */
 	SMALL_ANSWER = 256, /* answers up to this size go out in one piece */
-	MAX_RUNNING = 4096, /* operations at once; beyond it requests wait in the kernel */
 };
-#define IDLE_NS (1 * CLOCK_SEC) /* without any request for that long: give memory back */
+#define RETRY_NS (5 * CLOCK_MSEC) /* when there was no memory to receive a request */
+#define IDLE_NS (1 * CLOCK_SEC)   /* without any request for that long: give memory back */
 
 struct host_linux {
 	struct loop *loop;
@@ -38,7 +37,7 @@ struct host_linux {
 	const struct host_linux_ops *ops;
 	void *arg;
 	struct loop_io *io;
-	struct loop_timer *idle;
+	struct loop_timer *idle, *retry;
 	struct loop_soon *over;
 	struct chunk_pool *pool;
 	struct chunk *rx;
@@ -48,12 +47,12 @@ struct host_linux {
 	uint64_t requests, requests_at_idle;
 	bool idle_armed;
 	bool initialised;
-	bool destroyed; /* the daemon has had its DESTROY */
-	bool gone;      /* the kernel's end is gone: ENODEV */
+	bool gone; /* the kernel's end is gone: ENODEV */
 };
 
 static void on_io(void *arg, unsigned events);
 static void on_idle(void *arg);
+static void on_retry(void *arg);
 static void on_over(void *arg);
 
 int
@@ -80,6 +79,8 @@ host_linux_new(struct loop *loop, int fuse_fd, struct vn_mount *mp, const struct
 		goto fail;
 	if ((error = loop_timer_add(loop, on_idle, h, &h->idle)) != 0)
 		goto fail;
+	if ((error = loop_timer_add(loop, on_retry, h, &h->retry)) != 0)
+		goto fail;
 	if ((error = loop_soon_add(loop, on_over, h, &h->over)) != 0)
 		goto fail;
 	if ((error = loop_io_add(loop, fuse_fd, LOOP_READ, on_io, h, &h->io)) != 0)
@@ -100,6 +101,7 @@ host_linux_free(struct host_linux *h)
 	assert(h->nrunning == 0);
 	loop_io_del(h->io);
 	loop_timer_del(h->idle);
+	loop_timer_del(h->retry);
 	loop_soon_del(h->over);
 	chunk_unref(h->rx);
 	if (h->pool != NULL)
@@ -223,7 +225,7 @@ op_init(struct op *op)
 	want.flags = kernel.flags;
 	want.max_readahead = kernel.max_readahead;
 	want.max_write = MAX_WRITE;
-	want.max_pages = MAX_PAGES;
+	want.max_pages = (uint32_t)(MAX_WRITE / sysconf(_SC_PAGESIZE));
 	error = vn_mount_init(h->mp, &want, &got, &why);
 	if (error != 0) {
 		reply_error(op, error);
@@ -242,7 +244,7 @@ op_init(struct op *op)
 static void
 finish_if_over(struct host_linux *h)
 {
-	if (h->gone && h->destroyed && h->nrunning == 0)
+	if (h->gone && h->nrunning == 0)
 		loop_soon_arm(h->over);
 }
 
@@ -267,7 +269,6 @@ op_run(struct op *op)
 		return;
 	case WIRE_DESTROY: /* fuseblk: the unmount waits for it */
 		(void)vn_mount_destroy(op->mp);
-		op->h->destroyed = true;
 		(void)reply_empty(op);
 		return;
 	default:
@@ -275,6 +276,12 @@ op_run(struct op *op)
 	}
 	if ((fn = op_lookup_fn(op->req.hdr.opcode)) == NULL) {
 		reply_error(op, ENOSYS);
+		return;
+	}
+	if (op->req.hdr.opcode == WIRE_RELEASE || op->req.hdr.opcode == WIRE_RELEASEDIR) {
+		/* Whatever has become of the node: the handle is to be closed. */
+		if ((error = fn(op, NULL)) != 0)
+			reply_error(op, error);
 		return;
 	}
 	if ((error = vn_get(op->mp, op->req.hdr.nodeid, &vp)) == 0) {
@@ -323,8 +330,7 @@ op_main(void *arg)
 		reply_error(&op, error == ENOSYS ? ENOSYS : EIO);
 	}
 	TAILQ_REMOVE(&h->running, &op, link);
-	if (h->nrunning-- == MAX_RUNNING && !h->gone)
-		loop_io_set(h->io, LOOP_READ);
+	h->nrunning--;
 	chunk_unref(held);
 	finish_if_over(h);
 }
@@ -371,33 +377,32 @@ run_inline(struct host_linux *h, const struct wire_in_header *hdr, size_t len)
 	return true;
 }
 
-static void
-end_main(void *arg)
-{
-	struct host_linux *h = arg;
-
-	vn_mount_forget_all(h->mp);
-	if (!h->destroyed) {
-		(void)vn_mount_destroy(h->mp);
-		h->destroyed = true;
-	}
-	h->nrunning--;
-	finish_if_over(h);
-}
-
-/* The kernel's end is gone (unmounted or aborted). */
+/*
+ * The kernel's end is gone (unmounted or aborted). It has given back nothing, and the daemon is told nothing: as with the
+ * kernel, its connection ends, with what it still had to answer awaited. (Only fuseblk has a DESTROY, before this.)
+ */
 static void
 kernel_gone(struct host_linux *h)
 {
 	h->gone = true;
 	loop_io_set(h->io, 0);
 	h->ops->leaving(h->arg);
-	h->nrunning++;
-	if (co_start(end_main, h) != 0) {
-		h->nrunning--;
-		h->destroyed = true; /* no memory for a farewell: the daemon sees its connection close */
-		finish_if_over(h);
-	}
+	finish_if_over(h);
+}
+
+/* There is no memory for a coroutine. What is closed is closed all the same. */
+static void
+refuse(struct host_linux *h, const struct wire_in_header *hdr, size_t len)
+{
+	struct op op = { .h = h, .mp = h->mp, .req.hdr = *hdr };
+	struct vn_file *file = NULL;
+
+	if ((hdr->opcode == WIRE_RELEASE || hdr->opcode == WIRE_RELEASEDIR) &&
+	    wire_parse_request(&h->proto, h->rx->data, len, &op.req) == 0)
+		file = vn_file_get(h->mp, op.req.in.release.fh, NULL);
+	if (file != NULL)
+		vop_release_unused(h->mp, file);
+	reply_error(&op, file != NULL ? 0 : ENOMEM);
 }
 
 /* Read and start one request. false when there is none. */
@@ -412,8 +417,11 @@ receive(struct host_linux *h)
 		chunk_unref(h->rx);
 		h->rx = NULL;
 	}
-	if (h->rx == NULL && (h->rx = chunk_get(h->pool)) == NULL)
-		return false; /* the descriptor stays readable: the loop comes back */
+	if (h->rx == NULL && (h->rx = chunk_get(h->pool)) == NULL) {
+		loop_io_set(h->io, 0);
+		loop_timer_start(h->retry, RETRY_NS);
+		return false;
+	}
 	n = read(h->fd, h->rx->data, h->rx->cap);
 	if (n < 0) {
 		if (errno == ENODEV || errno == ECONNABORTED || errno == ENOTCONN)
@@ -431,11 +439,8 @@ receive(struct host_linux *h)
 	if (run_inline(h, hdr, (size_t)n))
 		return true;
 	start.len = (size_t)n;
-	if (co_start(op_main, &start) != 0) {
-		struct op op = { .h = h, .req.hdr = *hdr };
-
-		reply_error(&op, ENOMEM);
-	}
+	if (co_start(op_main, &start) != 0)
+		refuse(h, hdr, start.len);
 	return true;
 }
 
@@ -446,10 +451,6 @@ on_io(void *arg, unsigned events)
 
 	(void)events;
 	for (int i = 0; i < RX_BATCH && !h->gone; i++) {
-		if (h->nrunning >= MAX_RUNNING) {
-			loop_io_set(h->io, 0);
-			break;
-		}
 		if (!receive(h))
 			break;
 		if (h->nrunning <= 1)
@@ -459,6 +460,15 @@ on_io(void *arg, unsigned events)
 		h->idle_armed = true;
 		loop_timer_start(h->idle, IDLE_NS);
 	}
+}
+
+static void
+on_retry(void *arg)
+{
+	struct host_linux *h = arg;
+
+	if (!h->gone)
+		loop_io_set(h->io, LOOP_READ);
 }
 
 static void

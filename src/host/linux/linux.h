@@ -18,9 +18,8 @@ struct host_linux;
 struct host_linux_ops {
 	void (*ready)(void *arg);                              /* INIT done on both sides: operations are served */
 	void (*failed)(void *arg, int error, const char *why); /* INIT failed, one line (borrowed) */
-	void (*leaving)(
-	    void *arg); /* the kernel says the mount is gone: operations still at the daemon and DESTROY are awaited */
-	void (*ended)(void *arg); /* after that: DESTROY was exchanged and all operations have ended */
+	void (*leaving)(void *arg); /* the kernel says the mount is gone: operations still at the daemon are awaited */
+	void (*ended)(void *arg);   /* after that: all operations have ended */
 };
 
 /* Serve the kernel's requests from fuse_fd (taken on success). 0 or errno. */

@@ -60,7 +60,7 @@ host_linux_mount(const struct host_mount *m, int at, int *fuse_fd)
 	if (m->max_read != 0)
 		n += snprintf(data + n, sizeof(data) - (size_t)n, ",max_read=%u", m->max_read);
 	if (m->blkdev && m->blksize != 0)
-		n += snprintf(data + n, sizeof(data) - (size_t)n, ",blksize=%u", m->blksize);
+		(void)snprintf(data + n, sizeof(data) - (size_t)n, ",blksize=%u", m->blksize);
 	if (mount(m->source[0] != '\0' ? m->source : "perfuse", target, type, m->flags, data) < 0) {
 		int error = errno;
 

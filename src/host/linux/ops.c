@@ -393,8 +393,15 @@ op_create(struct op *op, struct vn_node *vp)
 	memset(&out.create, 0, sizeof(out.create));
 	put_entry(&out.create.entry, &e);
 	put_open(&out.create.open, file, open_flags);
-	if (reply_out(op, &out) != 0) {
+	if (vn_handleless(op->mp, false)) {
+		/* As after ENOSYS of OPEN: I/O carries no handle, and some kernels send no RELEASE. */
 		vop_release_unused(op->mp, file);
+		file = NULL;
+		out.create.open.fh = 0;
+	}
+	if (reply_out(op, &out) != 0) {
+		if (file != NULL)
+			vop_release_unused(op->mp, file);
 		vop_forget(op->mp, e.nodeid, 1);
 	}
 	return 0;
@@ -474,6 +481,7 @@ op_fsyncdir(struct op *op, struct vn_node *vp)
 	return fsync_file(op, vp, true);
 }
 
+/* (vp is NULL: the file is known by its id alone.) */
 static int
 op_release(struct op *op, struct vn_node *vp)
 {
