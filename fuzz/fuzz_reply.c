@@ -5,8 +5,8 @@
  * wait for ever; and as long as the connection lives, each lookup that the daemon counted is forgotten in the end, no more and
  * no less, and each handle it gave out released.
  *
- *	clang -std=gnu17 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -Isrc fuzz/fuzz_reply.c src/base/\*.c \
- *	    src/wire/\*.c src/conn/\*.c src/vnode/\*.c -lev -lbsd -o fuzz_reply
+ *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc fuzz/fuzz_reply.c \
+ *         src/base/[a-z]*.c src/wire/[a-z]*.c src/conn/[a-z]*.c src/vnode/[a-z]*.c -lev -lbsd -o fuzz_reply
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -583,19 +583,26 @@ step(void)
 	}
 }
 
+static void
+drain(void)
+{
+	bool more;
+
+	do { /* an answer may be followed by another request */
+		read_requests();
+		more = z.nasked > 0;
+		while (z.nasked > 0 && !z.dead)
+			answer_error(0, EIO);
+	} while (more && !z.dead);
+}
+
 /* Let all that runs end, give everything back, and see that the daemon got it. */
 static void
 finish(void)
 {
 	struct vn_counts counts;
-	bool busy;
 
-	do {
-		read_requests();
-		busy = z.nasked > 0 && !z.dead;
-		while (z.nasked > 0 && !z.dead)
-			answer_error(0, EIO);
-	} while (busy);
+	drain();
 	for (int i = 0; i < OPS; i++)
 		MUST(!z.op[i].busy);
 	while (z.nopen > 0)
@@ -606,12 +613,7 @@ finish(void)
 	MUST(counts.nodes == 1 && counts.files == 0 && counts.lookups == 0 && counts.waiting == 0);
 	vn_mount_forget_all(z.mp);
 	MUST(co_start(end_main, NULL) == 0);
-	do {
-		read_requests();
-		busy = z.nasked > 0 && !z.dead;
-		while (z.nasked > 0 && !z.dead)
-			answer_error(0, EIO);
-	} while (busy);
+	drain();
 	MUST(co_count() == 0);
 	if (!z.dead)
 		MUST(z.counted == NULL && z.handles == 0);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The mounts of a supervised daemon, from the open of /dev/fuse to their end. Asking perfused can take seconds, so a
- * thread of its own does each mount and unmount and hands the finished job back through a pipe; meanwhile the daemon's
- * other system calls are answered. A thread works on copies, on the descriptors in its job, and on nothing else. No
- * path below a mount made here is ever looked at: the daemon that would have to answer may be waiting for us.
+ * The mounts of a supervised daemon, from the open of /dev/fuse to their end. Asking perfused can take seconds, and a
+ * path can lead through a mount whose daemon has to answer first and may be waiting for us; so a thread of its own does
+ * each mount and unmount, and follows each path, and hands the finished job back through a pipe. Meanwhile the daemon's
+ * other system calls are answered. A thread works on copies, on the descriptors in its job, and on nothing else.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "client/peek.h"
 #include "client/sup.h"
 #include "ctl/frame.h"
 
@@ -24,14 +25,18 @@ enum {
 	JOB_TEXT = 512,
 };
 
+enum job_kind { JOB_MOUNT, JOB_UNMOUNT, JOB_RESOLVE };
+
 struct job {
 	struct sup *s;
-	struct served *v;
-	bool unmount, lazy;
-	char *source, *target, *filesystemtype, *data; /* of a mount; target becomes canonical */
+	struct served *v; /* RESOLVE: NULL */
+	enum job_kind kind;
+	bool lazy;
+	uint64_t id;                                   /* RESOLVE: what to answer */
+	char *source, *target, *filesystemtype, *data; /* MOUNT; target (RESOLVE, too) becomes canonical */
 	uint32_t flags, sndbuf;
 	int engine_fd; /* borrowed from v, which is not touched meanwhile */
-	int control;   /* unmount: borrowed from v; mount: the result */
+	int control;   /* UNMOUNT: borrowed from v; MOUNT: the result */
 	int error;
 	char why[JOB_TEXT];
 };
@@ -68,16 +73,35 @@ do_mount(struct job *j)
 	j->error = client_mount(&m, MOUNT_MS, &j->control, j->why, sizeof(j->why));
 }
 
+static void
+do_resolve(struct job *j)
+{
+	char *canonical;
+
+	j->error = peek_canonical(j->target, &canonical);
+	if (j->error == 0) {
+		free(j->target);
+		j->target = canonical;
+	}
+}
+
 static void *
 job_run(void *arg)
 {
 	struct job *j = arg;
 	void *done = j;
 
-	if (j->unmount)
-		j->error = client_unmount(j->control, j->lazy, j->lazy ? LAZY_MS : UNMOUNT_MS, j->why, sizeof(j->why));
-	else
+	switch (j->kind) {
+	case JOB_MOUNT:
 		do_mount(j);
+		break;
+	case JOB_UNMOUNT:
+		j->error = client_unmount(j->control, j->lazy, j->lazy ? LAZY_MS : UNMOUNT_MS, j->why, sizeof(j->why));
+		break;
+	case JOB_RESOLVE:
+		do_resolve(j);
+		break;
+	}
 	while (write(j->s->jobs[1], &done, sizeof(done)) < 0 && errno == EINTR) /* a pipe takes a pointer whole */
 		;
 	return NULL;
@@ -93,7 +117,8 @@ job_start(struct job *j)
 	if (r != 0)
 		return r;
 	(void)pthread_detach(t);
-	j->s->running++;
+	if (j->kind != JOB_RESOLVE) /* one of these can wait for ever, and matters only to a daemon that lives */
+		j->s->running++;
 	return 0;
 }
 
@@ -247,7 +272,7 @@ serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id)
 		return ENOMEM;
 	j->s = s;
 	j->v = v;
-	j->unmount = true;
+	j->kind = JOB_UNMOUNT;
 	j->lazy = lazy;
 	j->control = v->control;
 	r = job_start(j);
@@ -259,6 +284,26 @@ serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id)
 	v->state = SERVED_LEAVING;
 	v->waiting = id;
 	return 0;
+}
+
+int
+serve_resolve(struct sup *s, const char *path, bool lazy, uint64_t id)
+{
+	struct job *j;
+	int r;
+
+	j = calloc(1, sizeof(*j));
+	if (!j)
+		return ENOMEM;
+	j->s = s;
+	j->kind = JOB_RESOLVE;
+	j->lazy = lazy;
+	j->id = id;
+	j->target = strdup(path);
+	r = j->target ? job_start(j) : ENOMEM;
+	if (r != 0)
+		job_free(j);
+	return r;
 }
 
 void
@@ -328,6 +373,23 @@ has_ended(const struct served *v, int error)
 	       (v->before == SERVED_MOUNTED && error != EBUSY && error != ETIMEDOUT);
 }
 
+/* Returns what the daemon hears. */
+static int
+unmount_done(struct sup *s, struct served *v, const struct job *j)
+{
+	if (!has_ended(v, j->error)) {
+		v->state = v->before; /* busy; or lazily on its way, which the control connection will tell */
+		return j->error == ETIMEDOUT && j->lazy ? 0 : j->error;
+	}
+	if (v->before == SERVED_MOUNTED && j->error == 0)
+		sup_ready(s, v); /* it has ended, so it was served: the thread got to read that before us */
+	else if (v->before == SERVED_MOUNTED && v->waiting != 0)
+		s->was_unmounted = true;
+	serve_ended(s, v);
+	v->excused = v->waiting != 0;
+	return 0;
+}
+
 void
 serve_job_done(struct sup *s)
 {
@@ -339,28 +401,23 @@ serve_job_done(struct sup *s)
 	if (read(s->jobs[0], &done, sizeof(done)) != (ssize_t)sizeof(done))
 		return;
 	j = done;
-	s->running--;
+	if (j->kind != JOB_RESOLVE)
+		s->running--;
 	v = j->v;
 	error = j->error;
-	if (!j->unmount && error != 0)
+	if (j->kind == JOB_RESOLVE)
+		trap_umount_at(s, j->id, error == 0 ? j->target : NULL, j->lazy);
+	else if (j->kind == JOB_UNMOUNT)
+		error = unmount_done(s, v, j);
+	else if (error != 0)
 		mount_failed(s, v, j);
-	else if (!j->unmount)
+	else
 		mount_done(s, v, j);
-	else if (has_ended(v, error)) {
-		if (error == 0 && v->before == SERVED_MOUNTED)
-			sup_ready(s, v); /* it has ended, so it was served: the thread got to read that before us */
-		error = 0;
-		serve_ended(s, v);
-		v->excused = v->waiting != 0;
-	} else {
-		v->state = v->before; /* busy; or lazily on its way, which the control connection will tell */
-		if (error == ETIMEDOUT && j->lazy)
-			error = 0;
-	}
-	if (v->waiting != 0)
+	if (v && v->waiting != 0)
 		(void)trap_answer(s, v->waiting, error);
-	v->waiting = 0;
-	if (s->ending && !j->unmount)
+	if (v)
+		v->waiting = 0;
+	if (s->ending && j->kind == JOB_MOUNT)
 		serve_leave(s, v);
 	job_free(j);
 }

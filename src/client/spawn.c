@@ -19,10 +19,12 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fdpass.h"
 #include "client/args.h"
 #include "client/client.h"
@@ -31,7 +33,12 @@
 #include "client/tree.h"
 #include "ctl/mountopts.h"
 
-enum { EXIT_NOT_FOUND = 127, EXIT_CANNOT_RUN = 126 };
+enum {
+	EXIT_NOT_FOUND = 127,
+	EXIT_CANNOT_RUN = 126,
+	END_MS = 20 * 1000, /* for the supervisor to end everything: more than it gives itself (supervise.c) */
+	EXIT_MS = 2 * 1000, /* and to exit after its last word */
+};
 
 struct start { /* all that the supervisor's process is started with */
 	const struct spawn *sp;
@@ -146,45 +153,83 @@ supervisor(struct start *st)
 	return supervise_run(&cfg);
 }
 
-/* Wait for the supervisor's word. */
+/* The supervisor has said its last word and exits. */
+static void
+wait_exit(pid_t pid)
+{
+	struct pollfd pfd = { (int)syscall(SYS_pidfd_open, pid, 0), POLLIN, 0 };
+
+	(void)poll(&pfd, 1, EXIT_MS);
+	(void)waitpid(pid, NULL, WNOHANG);
+	if (pfd.fd >= 0)
+		(void)close(pfd.fd);
+}
+
+/*
+ * Wait for the supervisor's word, and hand the first signal on (*caught). 0 and news, or errno: ETIMEDOUT when it was
+ * told to end and does not, EINTR for a second signal.
+ */
+static int
+next_news(int link, int signals, int *caught, uint64_t *deadline, struct supervise_news *news)
+{
+	struct signalfd_siginfo si;
+	unsigned nfds;
+	size_t len = 0;
+	int r;
+
+	for (;;) {
+		struct pollfd pfd[2] = { { link, POLLIN, 0 }, { signals, POLLIN, 0 } };
+		uint64_t now = clock_ns();
+
+		if (*caught && now >= *deadline)
+			return ETIMEDOUT;
+		if (poll(pfd, 2, *caught ? (int)((*deadline - now) / CLOCK_MSEC + 1) : -1) < 0)
+			continue;
+		if (pfd[1].revents && read(signals, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+			if (*caught)
+				return EINTR;
+			*caught = (int)si.ssi_signo;
+			*deadline = clock_ns() + END_MS * CLOCK_MSEC;
+			(void)fdp_send(link, caught, sizeof(*caught), NULL, 0);
+		}
+		if (pfd[0].revents)
+			break;
+	}
+	r = fdp_recv(link, news, sizeof(*news), &len, NULL, 0, &nfds, NULL, 0);
+	if (r == ECONNRESET) /* said once, when it left with our packet unread; its news is still there */
+		r = fdp_recv(link, news, sizeof(*news), &len, NULL, 0, &nfds, NULL, 0);
+	if (r != 0 || len != sizeof(*news))
+		return ECONNRESET;
+	news->text[sizeof(news->text) - 1] = '\0';
+	return 0;
+}
+
+/* See the supervisor through. */
 static int
 follow(const struct spawn *sp, int link, int signals, pid_t supervisor_pid, char *text, size_t room)
 {
 	struct supervise_news news = { 0 };
-	struct signalfd_siginfo si;
-	int caught = 0, r = 0;
-	unsigned nfds;
-	size_t len = 0;
+	uint64_t deadline = 0;
+	int caught = 0, r;
 
 	for (;;) {
-		struct pollfd pfd[2] = { { link, POLLIN, 0 }, { signals, POLLIN, 0 } };
-
-		if (poll(pfd, 2, -1) < 0)
-			continue;
-		if (pfd[1].revents && read(signals, &si, sizeof(si)) == (ssize_t)sizeof(si) && caught == 0) {
-			caught = (int)si.ssi_signo;
-			(void)fdp_send(link, &caught, sizeof(caught), NULL, 0);
-		}
-		if (!pfd[0].revents)
-			continue;
-		r = fdp_recv(link, &news, sizeof(news), &len, NULL, 0, &nfds, NULL, 0);
-		if (r == ECONNRESET) /* said once, when it left with our packet unread; its news is still there */
-			r = fdp_recv(link, &news, sizeof(news), &len, NULL, 0, &nfds, NULL, 0);
-		if (r != 0 || len != sizeof(news)) {
-			(void)snprintf(text, room, "the supervisor of %s ended unexpectedly", sp->argv[0]);
+		r = next_news(link, signals, &caught, &deadline, &news);
+		if (r != 0) {
+			(void)snprintf(text, room, "the supervisor of %s %s", sp->argv[0],
+			    r == ECONNRESET ? "ended unexpectedly" : "has not ended yet");
 			return caught ? 128 + caught : EX_SOFTWARE;
 		}
-		news.text[sizeof(news.text) - 1] = '\0';
-		if (news.status == 0 && news.text[0] != '\0') {
-			if (!sp->foreground && !caught)
-				break;
-			if (sp->ready && sp->foreground && !caught)
-				sp->ready(news.text);
-			continue; /* (a signal was quicker: it is being ended) */
+		if (news.status != 0 || news.text[0] == '\0')
+			break;
+		if (!sp->foreground && !caught) {
+			(void)snprintf(text, room, "%s", news.text);
+			return 0;
 		}
-		(void)waitpid(supervisor_pid, NULL, 0);
-		break;
+		if (sp->ready && !caught)
+			sp->ready(news.text);
+		/* (Or a signal was quicker: it is being ended.) */
 	}
+	wait_exit(supervisor_pid);
 	(void)snprintf(text, room, "%s", news.text);
 	if (caught) {
 		(void)snprintf(text, room, "%s", news.status == 0 ? "" : strsignal(caught));

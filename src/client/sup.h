@@ -44,7 +44,7 @@ struct sup {
 	int listener, link, tree; /* -1 once closed */
 	int jobs[2];              /* threads write finished jobs to [1] */
 	int signals;
-	unsigned running; /* threads */
+	unsigned running; /* threads that mount or unmount */
 	TAILQ_HEAD(, served) served;
 	struct words *words;
 	struct seccomp_notif *req; /* as large as this kernel's */
@@ -53,6 +53,8 @@ struct sup {
 
 	bool was_ready;               /* the first mount answered, or once did */
 	bool was_tried;               /* the daemon tried to mount something */
+	bool was_unmounted;           /* a mount went away, at the daemon's wish, before it answered */
+	bool tree_empty;              /* nothing of the tree is left */
 	bool ending;                  /* everything is being ended */
 	bool daemon_ended;            /* by itself */
 	int daemon_status;            /* of wait(2) */
@@ -70,7 +72,7 @@ struct sup {
 void sup_end(struct sup *s, int status, const char *why, ...) __attribute__((format(printf, 3, 4)));
 /* v, the first mount or a later one, answers. */
 void sup_ready(struct sup *s, struct served *v);
-/* A line to the user's stderr (when it is still open), prefixed "perfuse: ". */
+/* A line to the user's stderr (when it is still open and takes one at once), prefixed "perfuse: ". */
 void sup_say(struct sup *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* serve.c */
@@ -88,6 +90,11 @@ bool serve_is_live(const struct served *v); /* between MOUNTING and LEAVING */
 int serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint64_t id);
 /* Ask v's engine for the unmount. 0 or errno. */
 int serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id);
+/*
+ * Find out what a path to unmount leads to, which may lead through a mount that does not answer; trap_umount_at() gets
+ * it. 0 or errno.
+ */
+int serve_resolve(struct sup *s, const char *path, bool lazy, uint64_t id);
 /* v's mount has to go, if it is there; serve_control() or serve_job_done() will find that it has. */
 void serve_leave(struct sup *s, struct served *v);
 /* A job has finished (s->jobs[0] is readable). */
@@ -102,6 +109,8 @@ void serve_ended(struct sup *s, struct served *v);
 int trap_init(struct sup *s);
 /* The listener is readable: handle one notification. */
 void trap_handle(struct sup *s);
+/* The notification id asks to unmount this canonical path; NULL: one that leads nowhere. */
+void trap_umount_at(struct sup *s, uint64_t id, const char *canonical, bool lazy);
 /* Answer a notification: error 0 or a positive errno. Returns false when nobody waits for it any more. */
 bool trap_answer(struct sup *s, uint64_t id, int error);
 

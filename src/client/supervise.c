@@ -81,9 +81,13 @@ supervise_status(int error)
 void
 sup_say(struct sup *s, const char *fmt, ...)
 {
+	struct pollfd pfd = { STDERR_FILENO, POLLOUT, 0 };
 	char line[SUPERVISE_TEXT];
 	va_list ap;
 
+	/* A terminal or pipe that does not take more must not hold up the daemon; a pipe that does takes a whole line. */
+	if (poll(&pfd, 1, 0) != 1 || (pfd.revents & POLLOUT) == 0)
+		return;
 	va_start(ap, fmt);
 	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
@@ -163,8 +167,11 @@ daemon_failed(struct sup *s)
 		sup_end(s, supervise_status(s->refused_error), "%s", s->refused);
 	else if (s->daemon_status != 0) {
 		describe(s->daemon_status, how, sizeof(how));
-		sup_end(s, EX_UNAVAILABLE, "%s %s", name, how);
-	} else if (!s->was_tried)
+		sup_end(s, EX_UNAVAILABLE, "%s %s%s", name,
+		    s->was_unmounted ? "unmounted it before it answered and " : "", how);
+	} else if (s->was_unmounted)
+		sup_end(s, EX_UNAVAILABLE, "%s unmounted it before it answered", name);
+	else if (!s->was_tried)
 		sup_end(s, EX_UNAVAILABLE, "%s exited without mounting anything", name);
 	else
 		sup_end(s, EX_UNAVAILABLE, "%s ended before its mount answered", name);
@@ -178,6 +185,9 @@ handle_tree(struct sup *s)
 	size_t len;
 
 	if (fdp_recv(s->tree, &ev, sizeof(ev), &len, NULL, 0, &nfds, NULL, 0) == 0 && len == sizeof(ev)) {
+		s->tree_empty = ev.empty;
+		if (ev.empty)
+			return;
 		s->daemon_ended = s->kill_step == 0;
 		s->daemon_status = ev.status;
 		if (!s->was_ready && ev.status != 0)
@@ -186,7 +196,11 @@ handle_tree(struct sup *s)
 	}
 	(void)close(s->tree);
 	s->tree = -1;
-	if (!s->was_ready)
+	if (!s->tree_empty) {
+		/* Its root was killed, and what is left can no longer be told from other processes. */
+		if (!s->was_ready || s->cfg->foreground)
+			sup_end(s, EX_SOFTWARE, "the process that looked after %s was killed", s->cfg->name);
+	} else if (!s->was_ready)
 		daemon_failed(s);
 	else if (s->cfg->foreground && !s->ending)
 		set_deadline(s, OWN_END_MS); /* or its end was that of the mount, which we are about to hear of */
@@ -200,6 +214,8 @@ daemon_died(struct sup *s)
 	char how[128];
 
 	TAILQ_FOREACH (v, &s->served, link) {
+		if (v->state == SERVED_LEAVING) /* unless that fails */
+			set_deadline(s, OWN_END_MS);
 		if (v->state != SERVED_READY)
 			continue;
 		describe(s->daemon_status, how, sizeof(how));
@@ -270,6 +286,8 @@ finished(struct sup *s)
 	if (s->ending && clock_ns() >= s->give_up)
 		return true;
 	if (s->tree >= 0 || s->running > 0)
+		return false;
+	if (!s->tree_empty && s->listener >= 0) /* a daemon without its root still needs us */
 		return false;
 	TAILQ_FOREACH (v, &s->served, link) {
 		if (serve_is_live(v))

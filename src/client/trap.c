@@ -75,11 +75,24 @@ finish(struct sup *s, int error)
 	return ANSWERED;
 }
 
+/* Let the kernel do it. */
+static void
+go_on(struct sup *s, uint64_t id)
+{
+	(void)answer(s, id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+}
+
+static bool
+is_waiting(struct sup *s, uint64_t id)
+{
+	return ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
 /* Does the process still wait in the call that we are looking at? Then what was read from it was its own. */
 static bool
 still_there(struct sup *s)
 {
-	return ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &s->req->id) == 0;
+	return is_waiting(s, s->req->id);
 }
 
 /* A string argument. Returns its length, or -1: absent or not readable. */
@@ -287,19 +300,31 @@ trap_mount(struct sup *s)
 static enum verdict
 trap_umount(struct sup *s, unsigned long flags)
 {
-	char target[PATH_MAX], path[2 * PATH_MAX], *canonical;
-	struct served *v;
+	char target[PATH_MAX], path[2 * PATH_MAX];
 	int r;
 
 	if (string_arg(s, 0, target, sizeof(target), false) < 0 ||
 	    peek_absolute((pid_t)s->req->pid, target, path, sizeof(path)) != 0)
 		return GO_ON;
-	if (!peek_same_view((pid_t)s->req->pid) || peek_canonical(path, &canonical) != 0)
+	if (!peek_same_view((pid_t)s->req->pid))
 		return GO_ON;
-	v = serve_by_target(s, canonical);
-	free(canonical);
-	if (!v)
-		return GO_ON;
+	r = serve_resolve(s, path, (flags & MNT_DETACH) != 0, s->req->id);
+	return r == 0 ? ANSWERED : finish(s, r);
+}
+
+void
+trap_umount_at(struct sup *s, uint64_t id, const char *canonical, bool lazy)
+{
+	struct served *v;
+	int r;
+
+	if (s->listener < 0 || !is_waiting(s, id)) /* killed, or a signal made it ask once more */
+		return;
+	v = canonical ? serve_by_target(s, canonical) : NULL;
+	if (!v) {
+		go_on(s, id);
+		return;
+	}
 	/*
 	 * libfuse unmounts lazily when it ends and, not having heard that its mount is gone already, as root takes down
 	 * whatever has come in its place. So that is the end of it here; the first time as if it had worked, or libfuse
@@ -309,16 +334,17 @@ trap_umount(struct sup *s, unsigned long flags)
 		int error = v->excused ? EINVAL : 0;
 
 		v->excused = true;
-		return finish(s, error);
+		(void)trap_answer(s, id, error);
+	} else if (v->state == SERVED_LEAVING) {
+		/* It is being unmounted, and the last one to ask hears how that goes. */
+		if (v->waiting != 0)
+			(void)trap_answer(s, v->waiting, EINTR);
+		v->waiting = id;
+	} else {
+		r = v->state == SERVED_MOUNTING ? EBUSY : serve_unmount(s, v, lazy, id);
+		if (r != 0)
+			(void)trap_answer(s, id, r);
 	}
-	if (v->state == SERVED_LEAVING && v->waiting == 0) {
-		v->waiting = s->req->id; /* it is being unmounted for another reason, and hears how that goes */
-		return ANSWERED;
-	}
-	if (v->state == SERVED_MOUNTING || v->state == SERVED_LEAVING)
-		return finish(s, EBUSY);
-	r = serve_unmount(s, v, (flags & MNT_DETACH) != 0, s->req->id);
-	return r == 0 ? ANSWERED : finish(s, r);
 }
 
 /*
@@ -387,5 +413,5 @@ trap_handle(struct sup *s)
 		break;
 	}
 	if (v == GO_ON)
-		(void)answer(s, s->req->id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
+		go_on(s, s->req->id);
 }

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fdpass.h"
 #include "client/filter.h"
 
@@ -36,7 +37,11 @@ struct birth {
 	int error;
 };
 
-enum { BIRTH_MS = 60 * 1000, KILL_AGAIN_MS = 100 };
+enum {
+	BIRTH_MS = 60 * 1000,
+	KILL_AGAIN_MS = 100,
+	TERM_MS = 2 * 1000, /* the supervisor is gone: after SIGTERM, before SIGKILL */
+};
 
 static int
 cmp_int(const void *a, const void *b)
@@ -64,7 +69,7 @@ tree_keep_only(int *keep, size_t n)
 
 /* In the daemon-to-be: never returns. */
 static void
-daemon_run(const struct tree_start *t, int birth)
+daemon_run(const struct tree_start *t, pid_t root, int birth)
 {
 	struct birth b = { 0 };
 	int listener = -1;
@@ -72,6 +77,9 @@ daemon_run(const struct tree_start *t, int birth)
 	(void)sigaction(SIGCHLD, t->chld, NULL);
 	(void)sigaction(SIGPIPE, t->pipe, NULL);
 	(void)sigprocmask(SIG_SETMASK, t->mask, NULL);
+	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	if (getppid() != root) /* it was killed before that */
+		_exit(127);
 	(void)dup2(t->stderr_fd, STDERR_FILENO);
 	if (t->keep_fd >= 0)
 		(void)fcntl(t->keep_fd, F_SETFD, 0);
@@ -194,7 +202,7 @@ signal_below(int signo)
 static bool
 reap(pid_t daemon, int chan)
 {
-	struct tree_event ev;
+	struct tree_event ev = { 0 };
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &ev.status, WNOHANG)) > 0) {
@@ -204,16 +212,12 @@ reap(pid_t daemon, int chan)
 	return pid == 0;
 }
 
-/* In the tree's root, once the daemon has been forked: never returns. */
-static void
-root_run(pid_t daemon, int chan)
+/* The root's surroundings. Returns a signalfd for SIGCHLD, or -1. */
+static int
+root_settle(int chan)
 {
-	struct signalfd_siginfo si;
-	bool killing = false;
-	int null, sigfd, keep[2], signo;
+	int null, sigfd, keep[2];
 	sigset_t set;
-	size_t len;
-	unsigned nfds;
 
 	(void)setsid();
 	(void)chdir("/");
@@ -229,28 +233,59 @@ root_run(pid_t daemon, int chan)
 	keep[0] = chan;
 	keep[1] = sigfd;
 	tree_keep_only(keep, 2);
+	return sigfd;
+}
+
+/* What the supervisor says: a signal, or 0 with the listener, which stays open with us. Returns false when it is gone. */
+static bool
+root_obey(int chan, uint64_t *kill_at)
+{
+	int signo, listener;
+	unsigned nfds;
+	size_t len;
+
+	if (fdp_recv(chan, &signo, sizeof(signo), &len, &listener, 1, &nfds, NULL, 0) != 0 || len != sizeof(signo))
+		return false;
+	if (signo == SIGKILL)
+		*kill_at = clock_ns();
+	else if (signo != 0)
+		signal_below(signo);
+	return true;
+}
+
+/* In the tree's root, once the daemon has been forked: never returns. */
+static void
+root_run(bool notify, pid_t daemon, int chan)
+{
+	const struct tree_event empty = { .empty = true };
+	int sigfd = root_settle(chan);
+	struct signalfd_siginfo si;
+	uint64_t kill_at = 0; /* 0: not decided; then SIGKILL */
+
 	while (reap(daemon, chan)) {
 		struct pollfd pfd[2] = { { sigfd, POLLIN, 0 }, { chan, POLLIN, 0 } };
+		uint64_t now = clock_ns();
+		int wait_ms = -1;
 
-		if (killing)
-			signal_below(SIGKILL); /* again: one may have forked meanwhile */
+		if (kill_at != 0 && now >= kill_at)
+			signal_below(SIGKILL); /* and again: one may have forked meanwhile */
 		/* Without a signalfd (no descriptors left) looking now and then has to do. */
-		if (poll(pfd, 2, killing || sigfd < 0 ? KILL_AGAIN_MS : -1) <= 0)
+		if (kill_at != 0 || sigfd < 0)
+			wait_ms = KILL_AGAIN_MS;
+		if (poll(pfd, 2, wait_ms) <= 0)
 			continue;
 		while (sigfd >= 0 && read(sigfd, &si, sizeof(si)) > 0)
 			;
-		if (pfd[1].revents == 0)
+		if (pfd[1].revents == 0 || root_obey(chan, &kill_at))
 			continue;
-		if (fdp_recv(chan, &signo, sizeof(signo), &len, NULL, 0, &nfds, NULL, 0) != 0 || len != sizeof(signo)) {
-			/* The supervisor is gone; the daemon goes on, and is waited for. */
-			(void)close(chan);
-			chan = -1;
-			continue;
+		(void)close(chan); /* the supervisor is gone */
+		chan = -1;
+		if (notify && kill_at == 0) {
+			signal_below(SIGTERM);
+			kill_at = clock_ns() + TERM_MS * CLOCK_MSEC;
 		}
-		killing = signo == SIGKILL;
-		if (!killing)
-			signal_below(signo);
 	}
+	(void)fdp_send(chan, &empty, sizeof(empty), NULL, 0);
 	_exit(0);
 }
 
@@ -259,7 +294,7 @@ static void
 root_start(const struct tree_start *t, int birth, int chan)
 {
 	struct birth b = { BIRTH_FORK, 0 };
-	pid_t daemon;
+	pid_t self = getpid(), daemon;
 
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	daemon = fork();
@@ -269,8 +304,8 @@ root_start(const struct tree_start *t, int birth, int chan)
 		_exit(0);
 	}
 	if (daemon == 0)
-		daemon_run(t, birth);
-	root_run(daemon, chan);
+		daemon_run(t, self, birth);
+	root_run(t->notify, daemon, chan);
 }
 
 /* Follow the daemon up to the start of its program. */
@@ -329,6 +364,8 @@ tree_start(const struct tree_start *t, int *chan, int *listener, const char **st
 		r = follow_birth(birth[0], t->notify, listener, stage);
 	(void)close(birth[0]);
 	if (r == 0) {
+		if (t->notify) /* root_obey(); the tree may have ended already */
+			(void)fdp_send(ch[0], &(int){ 0 }, sizeof(int), listener, 1);
 		*chan = ch[0];
 		return 0;
 	}

@@ -4,6 +4,11 @@
  * orphan below it (PR_SET_CHILD_SUBREAPER). It does nothing but wait and, when told, signal them all; so nothing that a
  * daemon leaves behind gets lost, and nothing else is ever mistaken for it. It is a process apart from the supervisor,
  * because that one starts processes of its own (perfused), which are none of the daemon's.
+ *
+ * With a filter that asks, the daemon must not outlive the supervisor: its opens would fail, and a daemon that says so
+ * to the kernel makes it lose data. So the root keeps the listener open as well, which lets such calls wait, and ends
+ * the tree when the supervisor is gone; the mount then says ENOTCONN. A root that is killed takes the daemon along if
+ * that has not gone into the background.
  */
 #ifndef CLIENT_TREE_H
 #define CLIENT_TREE_H
@@ -24,14 +29,15 @@ struct tree_start {
 	const struct sigaction *pipe;
 };
 
-struct tree_event { /* tree to supervisor, on the channel: the daemon itself has ended */
+struct tree_event { /* tree to supervisor, on the channel */
+	bool empty; /* nothing of the tree is left: the last event. Else: the daemon itself has ended */
 	int status; /* as of wait(2) */
 };
 
 /*
  * Fork the tree's root, which starts the daemon in the caller's session and process group (it keeps the terminal) and
  * then leaves for a session of its own. Returns when the daemon's program runs. 0 with *chan (close-on-exec; end of
- * file: nothing of the tree is left) and *listener (-1 without notify), both the caller's; or errno with *stage: which
+ * file without a last event: the root was killed) and *listener (-1 without notify), both the caller's; or errno with *stage: which
  * step, a phrase (static). Then nothing is left.
  */
 int tree_start(const struct tree_start *t, int *chan, int *listener, const char **stage);

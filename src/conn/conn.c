@@ -170,7 +170,7 @@ int
 conn_new(struct loop *loop, int sock, size_t peer_sndbuf, const struct conn_ops *ops, void *arg, struct conn **out)
 {
 	struct conn *c;
-	size_t sndbuf;
+	size_t sndbuf = 0;
 	int error, flags;
 
 	if ((c = calloc(1, sizeof(*c))) == NULL)
@@ -336,7 +336,7 @@ conn_kill(struct conn *c, int error, const char *why)
 	while (c->table != NULL)
 		wake(c, c->table, NULL, ENOTCONN);
 	while ((m = TAILQ_FIRST(&c->queue)) != NULL) { /* what is left are posts */
-		dequeue(c, m);
+		dequeue(c, m); /* NOLINT(clang-analyzer-unix.Malloc): does not see it leave the queue */
 		free(m);
 	}
 	loop_soon_arm(c->obituary);
@@ -457,7 +457,7 @@ flush_queue(struct conn *c)
 	int error;
 
 	while ((m = TAILQ_FIRST(&c->queue)) != NULL) {
-		error = transmit(c, m);
+		error = transmit(c, m); /* NOLINT(clang-analyzer-unix.Malloc): as in conn_kill() */
 		if (error == EAGAIN)
 			break;
 		if (error != 0 && error != EMSGSIZE) {

@@ -178,9 +178,11 @@ destroy(struct puffs_usermount *pu)
 static int
 put_text(char *field, size_t room, const char *text)
 {
-	if (strlen(text) >= room)
+	size_t len = strlen(text);
+
+	if (len >= room)
 		return EINVAL;
-	(void)strcpy(field, text); /* it fits */
+	memcpy(field, text, len + 1);
 	return 0;
 }
 

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A file system in memory, for measuring: the fastest daemon that libfuse's low-level interface makes. It answers at once,
- * from memory, in one thread, and lets the kernel remember nothing (all timeouts are 0), so that each operation that a program
- * does reaches it. Options: -o files=N (the root folder starts with N empty files), and libfuse's own.
+ * from memory, and lets the kernel remember nothing (all timeouts are 0), so that each operation that a program does reaches
+ * it. It runs in libfuse's default loop, of several threads, as daemons do unless told -s; one lock guards all of it.
+ * Options: -o files=N (the root folder starts with N empty files), and libfuse's own.
  *
  * Nodeids are pointers to nodes; a node lives while it has a name or the kernel knows it. Names are found through one hash
  * table; a folder lists its children in an array, in the order of their creation, with gaps where one was removed.
  */
-#define FUSE_USE_VERSION 35
+#define FUSE_USE_VERSION 312
 
 #include <errno.h>
 #include <fuse_lowlevel.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -413,28 +415,79 @@ mem_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_
 	free(buf);
 }
 
+/* ---- the operations, one at a time ---- */
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+#define LOCKED(name, params, args)                                                                                     \
+	static void locked_##name params                                                                               \
+	{                                                                                                              \
+		pthread_mutex_lock(&lock);                                                                             \
+		mem_##name args;                                                                                       \
+		pthread_mutex_unlock(&lock);                                                                           \
+	}
+
+LOCKED(lookup, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+LOCKED(forget, (fuse_req_t req, fuse_ino_t ino, uint64_t nlookup), (req, ino, nlookup))
+LOCKED(forget_multi, (fuse_req_t req, size_t count, struct fuse_forget_data *forgets), (req, count, forgets))
+LOCKED(getattr, (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi), (req, ino, fi))
+LOCKED(setattr, (fuse_req_t req, fuse_ino_t ino, struct stat *attr, int set, struct fuse_file_info *fi),
+    (req, ino, attr, set, fi))
+LOCKED(mkdir, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode), (req, parent, name, mode))
+LOCKED(create, (fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, struct fuse_file_info *fi),
+    (req, parent, name, mode, fi))
+LOCKED(unlink, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+LOCKED(rmdir, (fuse_req_t req, fuse_ino_t parent, const char *name), (req, parent, name))
+LOCKED(rename,
+    (fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname,
+	unsigned int flags),
+    (req, parent, name, newparent, newname, flags))
+LOCKED(open, (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi), (req, ino, fi))
+LOCKED(read, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi),
+    (req, ino, size, off, fi))
+LOCKED(write, (fuse_req_t req, fuse_ino_t ino, const char *buf, size_t size, off_t off, struct fuse_file_info *fi),
+    (req, ino, buf, size, off, fi))
+LOCKED(done, (fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi), (req, ino, fi))
+LOCKED(readdir, (fuse_req_t req, fuse_ino_t ino, size_t size, off_t off, struct fuse_file_info *fi),
+    (req, ino, size, off, fi))
+
 static const struct fuse_lowlevel_ops ops = {
-	.lookup = mem_lookup,
-	.forget = mem_forget,
-	.forget_multi = mem_forget_multi,
-	.getattr = mem_getattr,
-	.setattr = mem_setattr,
-	.mkdir = mem_mkdir,
-	.create = mem_create,
-	.unlink = mem_unlink,
-	.rmdir = mem_rmdir,
-	.rename = mem_rename,
-	.open = mem_open,
-	.read = mem_read,
-	.write = mem_write,
-	.flush = mem_done,
-	.release = mem_done,
-	.opendir = mem_open,
-	.readdir = mem_readdir,
-	.releasedir = mem_done,
+	.lookup = locked_lookup,
+	.forget = locked_forget,
+	.forget_multi = locked_forget_multi,
+	.getattr = locked_getattr,
+	.setattr = locked_setattr,
+	.mkdir = locked_mkdir,
+	.create = locked_create,
+	.unlink = locked_unlink,
+	.rmdir = locked_rmdir,
+	.rename = locked_rename,
+	.open = locked_open,
+	.read = locked_read,
+	.write = locked_write,
+	.flush = locked_done,
+	.release = locked_done,
+	.opendir = locked_open,
+	.readdir = locked_readdir,
+	.releasedir = locked_done,
 };
 
 static const struct fuse_opt options[] = { { "files=%u", 0, 0 }, FUSE_OPT_END };
+
+static int
+loop(struct fuse_session *session, int single)
+{
+	struct fuse_loop_config *config;
+	int status;
+
+	if (single)
+		return fuse_session_loop(session);
+	if (!(config = fuse_loop_cfg_create()))
+		return 1;
+	status = fuse_session_loop_mt(session, config);
+	fuse_loop_cfg_destroy(config);
+	return status;
+}
 
 int
 main(int argc, char **argv)
@@ -463,7 +516,7 @@ main(int argc, char **argv)
 	if (fuse_set_signal_handlers(session) == 0) {
 		if (fuse_session_mount(session, cmdline.mountpoint) == 0) {
 			fuse_daemonize(cmdline.foreground);
-			status = fuse_session_loop(session) != 0;
+			status = loop(session, cmdline.singlethread) != 0;
 			fuse_session_unmount(session);
 		}
 		fuse_remove_signal_handlers(session);

@@ -48,7 +48,7 @@ mount_refused . "$tools/rawdaemon" close "$mnt"
 for how in short lies garbage huge error; do
 	mount_refused . "$tools/rawdaemon" $how "$mnt"
 done
-mount_refused . bindfs --no-such-option "$src" "$mnt"
+mount_refused 'status 1: fuse: unknown option' bindfs --no-such-option "$src" "$mnt"
 
 # Never says INIT; is no FUSE daemon at all. (The default is patient; a test need not be.)
 for how in mute deaf; do

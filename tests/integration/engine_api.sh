@@ -11,6 +11,7 @@ mkdir -p "$src/dir"
 head -c 3000000 /dev/urandom >"$src/file"
 echo text >"$src/dir/text"
 for way in callbacks socket; do
+	rm -f said # the last round's
 	"$tools/engine_api" $way "$mnt" sshfs -f -o "ssh_command=sh -c $sftp_server" "x:$src" @ >said 2>errors &
 	engine=$!
 	until_true 20 grep -q serving said || fail "$way: $(cat errors)"

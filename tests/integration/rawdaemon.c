@@ -3,7 +3,9 @@
  * Daemons that begin well and go wrong: rawdaemon HOW MOUNTPOINT opens /dev/fuse, calls mount(2) as libfuse does, says "mounted" on
  * stdout, and then, by HOW: leave (exits), close (closes the descriptor and stays), deaf (reads nothing), mute (reads and
  * answers nothing), short, lies, garbage, huge (answers INIT with a header alone, with a wrong length in it, with bytes that make
- * no sense, with far too many), error (answers INIT with an error), late (answers INIT well and the first operation with garbage).
+ * no sense, with far too many), error (answers INIT with an error), late (answers INIT well and the first operation with garbage),
+ * inside (answers INIT well, has a child unmount a path below the mountpoint, and when that is looked up opens a file before it
+ * says that there is none; the child says "unmount: ERRNO" on stdout).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,6 +48,30 @@ answer_init(int fd, uint64_t unique)
 	    sizeof(struct fuse_out_header) + sizeof(init));
 }
 
+static void
+unmount_inside(const char *mnt)
+{
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s/x/y", mnt);
+	if (fork() != 0)
+		return;
+	printf("unmount: %d\n", umount2(path, 0) == 0 ? 0 : errno);
+	exit(0);
+}
+
+/* One operation of a mount whose root is empty. */
+static void
+answer_empty(int fd, const struct fuse_in_header *request)
+{
+	if (request->opcode == FUSE_FORGET || request->opcode == FUSE_BATCH_FORGET || request->opcode == FUSE_INTERRUPT)
+		return;
+	if (request->opcode == FUSE_LOOKUP)
+		close(open("/dev/null", O_RDWR));
+	answer(fd, request->unique, request->opcode == FUSE_LOOKUP ? -ENOENT : -ENOSYS, sizeof(struct fuse_out_header),
+	    sizeof(struct fuse_out_header));
+}
+
 int
 main(int argc, char **argv)
 {
@@ -83,7 +109,12 @@ main(int argc, char **argv)
 		memcpy(&request, in, sizeof(request));
 		if (strcmp(how, "mute") == 0)
 			continue;
-		if (strcmp(how, "late") == 0 && request.opcode == FUSE_INIT)
+		if (strcmp(how, "inside") == 0 && request.opcode == FUSE_INIT) {
+			answer_init(fd, request.unique);
+			unmount_inside(argv[2]);
+		} else if (strcmp(how, "inside") == 0)
+			answer_empty(fd, &request);
+		else if (strcmp(how, "late") == 0 && request.opcode == FUSE_INIT)
 			answer_init(fd, request.unique);
 		else if (strcmp(how, "short") == 0)
 			answer(fd, request.unique, 0, sizeof(struct fuse_out_header), sizeof(struct fuse_out_header));

@@ -33,16 +33,23 @@ static char text[2048], program[PATH_MAX], mnt[128];
 
 /* ---- the daemon ---- */
 
+static const char *
+mount_options(int fd)
+{
+	static char options[64];
+
+	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+	return options;
+}
+
 static int
 open_and_mount(int expect)
 {
-	char options[64];
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
 		exit(101);
-	snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
-	if (mount("src", getenv("TEST_MNT"), "fuse.test", MS_NOSUID, options) != 0) {
+	if (mount("src", getenv("TEST_MNT"), "fuse.test", MS_NOSUID, mount_options(fd)) != 0) {
 		if (errno != expect)
 			exit(102);
 		fprintf(stderr, "first line\nlast \tline\n\n");
@@ -97,6 +104,28 @@ daemon_main(const char *what)
 	}
 	if (strcmp(what, "silent") != 0)
 		take_init(fd);
+	if (strcmp(what, "again") == 0) { /* refused, with a line to stderr */
+		if (mount("src", getenv("TEST_MNT"), "fuse.test", 0, mount_options(fd)) == 0 || errno != EBUSY)
+			return 110;
+		return umount2(getenv("TEST_MNT"), MNT_DETACH) == 0 ? 0 : 111;
+	}
+	if (strcmp(what, "both") == 0) { /* two ask; the first one hears that it was interrupted, and tells perfused */
+		if (fork() == 0)
+			_exit(umount2(getenv("TEST_MNT"), 0) == -1 && errno == EINTR && send(fd, "!", 1, 0) == 1 ? 0
+														 : 113);
+		if (recv(fd, &c, 1, 0) != 1)
+			return 114;
+		return umount2(getenv("TEST_MNT"), 0) == 0 ? 0 : 115;
+	}
+	if (strcmp(what, "die") == 0) { /* while it asks for its unmount */
+		if (fork() == 0) {
+			if (recv(fd, &c, 1, 0) == 1)
+				kill(getppid(), SIGKILL);
+			_exit(0);
+		}
+		umount2(getenv("TEST_MNT"), 0);
+		return 112;
+	}
 	if (strcmp(what, "unmount") == 0) {
 		if (umount2(getenv("TEST_MNT"), MNT_DETACH) != 0)
 			return 105;
@@ -276,7 +305,7 @@ START_TEST(unmounts_early)
 	prepare();
 	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_fails);
 	ck_assert_int_eq(spawn("early", (struct spawn){ 0 }), EX_UNAVAILABLE);
-	ck_assert_ptr_nonnull(strstr(text, "exited with status 1: unknown option"));
+	ck_assert_ptr_nonnull(strstr(text, "unmounted it before it answered and exited with status 1: unknown option"));
 	served(pid);
 	nothing_left();
 }
@@ -375,6 +404,139 @@ START_TEST(signalled)
 }
 END_TEST
 
+/* A second signal does not wait for what the first one began. */
+static int returned[2];
+
+static void
+perfused_signals_twice(int conn)
+{
+	struct frame_request r;
+	unsigned nfds;
+	size_t len;
+	char c;
+	int fd = take(conn);
+
+	close(returned[1]);
+	answer(conn, FRAME_MOUNTED, 0, "");
+	kill(getppid(), SIGINT);
+	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
+	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
+	kill(getppid(), SIGTERM);
+	ck_assert_int_eq(read(returned[0], &c, 1), 0);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+	close(fd);
+}
+
+START_TEST(signalled_twice)
+{
+	prepare();
+	ck_assert_int_eq(pipe2(returned, O_CLOEXEC), 0);
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_signals_twice);
+	ck_assert_int_eq(spawn("silent", (struct spawn){ 0 }), 128 + SIGINT);
+	ck_assert_ptr_nonnull(strstr(text, "has not ended yet"));
+	close(returned[1]);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+/* READY is there before the daemon can go on: what it does then is done by a mount that answers. */
+static void
+perfused_ready_first(int conn)
+{
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	answer(conn, FRAME_READY, 0, "");
+	talk_as_engine(fd);
+	leave(conn, fd);
+}
+
+/* Nobody reads the user's stderr, and it is full. */
+START_TEST(stderr_blocks)
+{
+	char page[4096] = { 0 };
+	int full[2];
+
+	prepare();
+	ck_assert_int_eq(pipe2(full, O_CLOEXEC | O_NONBLOCK), 0);
+	while (write(full[1], page, sizeof(page)) > 0)
+		;
+	ck_assert_int_eq(fcntl(full[1], F_SETFL, 0), 0);
+	ck_assert_int_eq(dup2(full[1], STDERR_FILENO), STDERR_FILENO);
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_ready_first);
+	ck_assert_int_eq(spawn("again", (struct spawn){ .foreground = true }), 0);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+/* The daemon dies while it is being unmounted, and that is refused: perfuse has to ask once more. */
+static void
+perfused_is_busy(int conn)
+{
+	struct frame_request r;
+	unsigned nfds;
+	size_t len;
+	char c;
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	answer(conn, FRAME_READY, 0, "");
+	talk_as_engine(fd);
+	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
+	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
+	ck_assert_uint_eq(r.flags, 0);
+	ck_assert_int_eq(send(fd, "!", 1, 0), 1);
+	ck_assert_int_eq(recv(fd, &c, 1, 0), 0);
+	usleep(500 * 1000); /* so that it has looked at the mount meanwhile, which nobody can see */
+	answer(conn, FRAME_FAILED, EBUSY, "busy");
+	leave(conn, fd);
+}
+
+static void
+perfused_waits_for_both(int conn)
+{
+	struct frame_request r;
+	unsigned nfds;
+	size_t len;
+	char c;
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	answer(conn, FRAME_READY, 0, "");
+	talk_as_engine(fd);
+	ck_assert_int_eq(fdp_recv(conn, &r, sizeof(r), &len, NULL, 0, &nfds, NULL, LONG_MS), 0);
+	ck_assert_uint_eq(r.code, FRAME_UNMOUNT);
+	ck_assert_int_eq(send(fd, "!", 1, 0), 1);
+	ck_assert_int_eq(recv(fd, &c, 1, 0), 1);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+	close(fd);
+}
+
+START_TEST(unmounted_by_two)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_waits_for_both);
+	ck_assert_int_eq(spawn("both", (struct spawn){ .foreground = true }), 0);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(dies_while_leaving)
+{
+	prepare();
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_is_busy);
+	ck_assert_int_eq(spawn("die", (struct spawn){ .foreground = true }), EX_UNAVAILABLE);
+	ck_assert_msg(strstr(text, "was killed by signal 9") != NULL, "%s", text);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
 int
 main(int argc, char **argv)
 {
@@ -389,6 +551,10 @@ main(int argc, char **argv)
 		{ cannot_run, 1 },
 		{ bad_options, 1 },
 		{ signalled, 3 },
+		{ signalled_twice, 1 },
+		{ stderr_blocks, 1 },
+		{ dies_while_leaving, 1 },
+		{ unmounted_by_two, 1 },
 	};
 
 	setproctitle_init(argc, argv, environ);

@@ -527,6 +527,11 @@ START_TEST(balance)
 	while (h.nopen > 0)
 		vop_release_unused(f->mp, vn_file_get(f->mp, h.open[--h.nopen], NULL));
 	settle();
+	while (h.nknown > 0)
+		h_forget();
+	for (int i = 0; i < DIRS; i++)
+		vop_forget(f->mp, h.dir[i], 1);
+	ck_assert_uint_eq(counts(f).nodes, 1); /* even before all is forgotten: no operation kept anything */
 	vn_mount_forget_all(f->mp);
 	d_read();
 	ck_assert_uint_eq(d_lookups(), 0);

@@ -430,6 +430,10 @@ receive(struct host_linux *h)
 			log_warn("reading /dev/fuse: %s", strerror(errno));
 		return errno == ENOENT; /* that request was aborted, the next may be there */
 	}
+	if (n == 0) { /* not of /dev/fuse, but of a socket in its place */
+		kernel_gone(h);
+		return false;
+	}
 	hdr = (const struct wire_in_header *)(const void *)h->rx->data;
 	if ((size_t)n < sizeof(*hdr)) {
 		log_warn("the kernel sent %zd bytes, less than a header", n);

@@ -33,7 +33,7 @@ size_t host_linux_running(const struct host_linux *h);
 
 struct host_mount {        /* fixed size: it crosses the privilege boundary as it is */
 	char source[4096]; /* NUL-terminated; may be empty: "perfuse" */
-	char subtype[128]; /* NUL-terminated, no '.', may be empty: type "fuse" */
+	char subtype[128]; /* NUL-terminated, may have dots, may be empty: type "fuse" */
 	uint32_t flags;    /* MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_SYNCHRONOUS, MS_DIRSYNC, MS_NOATIME,
 	                        MS_NODIRATIME, MS_RELATIME, MS_STRICTATIME, MS_LAZYTIME; anything else is refused */
 	uint32_t max_read; /* bytes, 0: none */
