@@ -31,11 +31,11 @@ enum {
 	MOUNT_TIME = 23 * 1000, /* milliseconds for the parent's answer; its worker has less */
 };
 
-enum { /* ids of our own requests to the parent; control.c's begin at CONTROL_ID_FIRST */
-	ID_MOUNT = 1,
-	ID_LEAVE = 2, /* unmount and be done, whatever comes of it */
-	ID_PEER = 3,  /* the peer asked */
-	ID_AUTO = 4,  /* nobody waits for it */
+enum {                                /* ids of our own requests to the parent; control.c's begin at CONTROL_ID_FIRST */
+	ID_LEAVE = PRIV_ID_MOUNT + 1, /* unmount and be done, whatever comes of it */
+	ID_PEER,                      /* the peer asked */
+	ID_AUTO,                      /* nobody waits for it */
+	ID_UNDO,                      /* what was mounted cannot be served */
 };
 
 enum state { STARTING, SERVING, DEAD };
@@ -117,30 +117,25 @@ static int __attribute__((format(printf, 3, 4))) give_up_f(struct ep *ep, int er
 
 /* ---- the parent ---- */
 
-static struct priv_request request; /* large, and only one is written at a time */
-
-/* Send the parent a request. 0 or errno. */
+/* Ask the parent to unmount. Never waits: it reads at once, or never again. 0 or errno. */
 static int
-ask_parent(struct ep *ep, enum priv_op op, uint32_t id, bool lazy, int at)
+ask_unmount(struct ep *ep, uint32_t id, bool lazy)
 {
-	request.op = op;
-	request.id = id;
-	request.lazy = lazy;
-	return ep->parent < 0 ? EPIPE : fdp_send(ep->parent, &request, sizeof(request), &at, at >= 0 ? 1 : 0);
+	const struct priv_unmount req = { .id = id, .lazy = lazy };
+
+	return ep->parent < 0 ? EPIPE : write(ENGINE_ASK, &req, sizeof(req)) < 0 ? errno : 0;
 }
 
-/* Before the loop runs: ask and wait. 0, or errno with a line in why. */
+/* Before the loop runs: the answer, with /dev/fuse if fuse_fd is there for it. 0, or errno with a line in why. */
 static int
-ask_and_wait(struct ep *ep, enum priv_op op, int at, int *fuse_fd, char *why, size_t whylen)
+await_answer(struct ep *ep, int *fuse_fd, char *why, size_t whylen)
 {
 	struct priv_answer a;
 	unsigned nfds = 0;
 	size_t len;
-	int error = ask_parent(ep, op, ID_MOUNT, op == PRIV_UNMOUNT, at);
+	int error =
+	    fdp_recv(ep->parent, &a, sizeof(a), &len, fuse_fd, fuse_fd != NULL ? 1 : 0, &nfds, NULL, MOUNT_TIME);
 
-	if (error == 0)
-		error = fdp_recv(
-		    ep->parent, &a, sizeof(a), &len, fuse_fd, fuse_fd != NULL ? 1 : 0, &nfds, NULL, MOUNT_TIME);
 	if (error == 0 && (len != sizeof(a) || (a.error == 0 && fuse_fd != NULL && nfds != 1)))
 		error = EPIPE;
 	if (error != 0) {
@@ -210,7 +205,7 @@ unmount_result(struct ep *ep, uint32_t id, int error, const char *why)
 static void
 unmount(struct ep *ep, uint32_t id, bool lazy)
 {
-	int error = ask_parent(ep, PRIV_UNMOUNT, id, lazy, -1);
+	int error = ask_unmount(ep, id, lazy);
 
 	if (error != 0)
 		unmount_result(ep, id, error, "perfused has ended: umount(8) can still unmount this");
@@ -492,16 +487,18 @@ serve(struct ep *ep)
 	if ((error = prepare(ep)) != 0)
 		return give_up_f(
 		    ep, error, "mountpoint " CHECK_PATH ": cannot start an engine: %s", ep->in.path, strerror(error));
-	request.mount = ep->in.wish.mount;
-	error = ask_and_wait(ep, PRIV_MOUNT, ep->in.at, &fuse_fd, why, sizeof(why));
+	if ((error = fdp_send(ep->parent, &ep->in.wish.mount, sizeof(ep->in.wish.mount), &ep->in.at, 1)) != 0)
+		(void)snprintf(why, sizeof(why), "cannot ask perfused to mount: %s", strerror(error));
+	else
+		error = await_answer(ep, &fuse_fd, why, sizeof(why));
 	(void)close(ep->in.at); /* it would keep the file system below busy */
-	memset(&request.mount, 0, sizeof(request.mount));
 	if (error != 0)
 		return give_up(ep, error, why);
 	ep->since = time(NULL);
 	answer_send(ep->conn, FRAME_MOUNTED, 0, ep->in.path);
 	if ((error = start(ep, fuse_fd)) != 0) {
-		(void)ask_and_wait(ep, PRIV_UNMOUNT, -1, NULL, why, sizeof(why));
+		if (ask_unmount(ep, ID_UNDO, true) == 0)
+			(void)await_answer(ep, NULL, why, sizeof(why));
 		return give_up_f(
 		    ep, error, "mountpoint " CHECK_PATH ": cannot start an engine: %s", ep->in.path, strerror(error));
 	}
@@ -533,7 +530,7 @@ is_socket(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* "-E uid,gid,pid": whose engine this is, with descriptors 3 and 4 as spawn.c leaves them. */
+/* "-E uid,gid,pid": whose engine this is, with descriptors 3 to 5 as spawn.c leaves them. */
 static bool
 parse_peer(const char *text, struct fdp_cred *peer)
 {
@@ -543,7 +540,7 @@ parse_peer(const char *text, struct fdp_cred *peer)
 	    !take_number(&text, '\0', INT32_MAX, &pid))
 		return false;
 	*peer = (struct fdp_cred){ .pid = (pid_t)pid, .uid = uid, .gid = gid };
-	return is_socket(ENGINE_CONN) && is_socket(ENGINE_PARENT);
+	return is_socket(ENGINE_CONN) && is_socket(ENGINE_PARENT) && fcntl(ENGINE_ASK, F_GETFD) >= 0;
 }
 
 int
@@ -565,10 +562,12 @@ engine_main(const struct options *opt)
 	(void)signal(SIGUSR1, SIG_IGN); /* there is nothing to tell yet */
 	log_role("engine");             /* each line names the peer until there is a path to name */
 	setproctitle("engine of uid %u", ep.peer.uid);
-	if ((error = sandbox_early()) != 0) {
+	/* Now, and not before it was run: it has become untraceable by that. While the socket still tells the peer's groups. */
+	if ((error = sandbox_become(&ep.peer, ENGINE_CONN)) != 0) {
+		status = give_up_f(&ep, error, "cannot become uid %u: %s", ep.peer.uid, strerror(error));
+	} else if ((error = sandbox_early()) != 0) {
 		status = give_up_f(&ep, error, "cannot give up privilege: %s", strerror(error));
 	} else {
-
 		error = intake(ep.conn, &ep.peer, &ep.in, why, sizeof(why));
 		status = error != 0 ? give_up(&ep, error, why) : serve(&ep);
 	}

@@ -203,6 +203,7 @@ intake(int conn, const struct fdp_cred *peer, struct intake *out, char *why, siz
 			(void)close(out->daemon);
 		if (out->at >= 0)
 			(void)close(out->at);
+		out->daemon = out->at = -1;
 	}
 	return error;
 }

@@ -171,6 +171,7 @@ peek_sender(int fd, struct fdp_cred *peer)
 int
 listener_take(struct listener *l, int *conn, struct fdp_cred *peer)
 {
+	static const struct fdp_cred nobody = { .uid = (uid_t)-1, .gid = (gid_t)-1 };
 	int error;
 
 	if (l->fd < 0 && (error = make_socket(l)) != 0)
@@ -178,17 +179,14 @@ listener_take(struct listener *l, int *conn, struct fdp_cred *peer)
 	if (l->type == SOCK_SEQPACKET) {
 		if ((*conn = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC)) < 0)
 			return errno == EWOULDBLOCK ? EAGAIN : errno;
-		if (fdp_peer(*conn, peer) != 0) {
-			(void)close(*conn);
-			return ECONNABORTED;
-		}
+		if (fdp_peer(*conn, peer) != 0)
+			*peer = nobody;
 		return 0;
 	}
-	if ((error = peek_sender(l->fd, peer)) != 0) {
-		if (error == ECONNABORTED)
-			(void)recv(l->fd, NULL, 0, MSG_DONTWAIT);
+	if ((error = peek_sender(l->fd, peer)) == ECONNABORTED)
+		*peer = nobody;
+	else if (error != 0)
 		return error;
-	}
 	*conn = l->fd;
 	l->fd = -1;
 	if ((error = make_socket(l)) != 0)
@@ -196,16 +194,17 @@ listener_take(struct listener *l, int *conn, struct fdp_cred *peer)
 	return 0;
 }
 
-void
+int
 listener_free(struct listener *l)
 {
 	struct stat st;
+	int fd;
 
 	if (l == NULL)
-		return;
+		return -1;
 	if (lstat(l->sun.sun_path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
 		(void)unlink(l->sun.sun_path);
-	if (l->fd >= 0)
-		(void)close(l->fd);
+	fd = l->fd;
 	free(l);
+	return fd;
 }

@@ -2,12 +2,13 @@
 /*
  * What perfused's files know of each other. Three kinds of process run this program:
  *
- *   the parent   (parent.c, listen.c)    starts engines, keeps what it mounted; with -i it has exactly one engine
- *   a worker     (worker.c)              a short-lived child of the parent that does one mount or unmount, because either may
- *                                        wait for a file system that somebody else serves, and the parent waits for nobody
+ *   the parent   (parent.c, kept.c, child.c, listen.c)   starts engines, keeps what it mounted; with -i it has exactly one engine
+ *   a worker     (worker.c)              a short-lived child of the parent that does one mount or unmount, or closes what a peer
+ *                                        could write to, because each may wait for somebody else, and the parent waits for nobody
  *   an engine    (spawn.c, intake.c, engine_proc.c, control.c, sandbox_linux.c)   one per mount, without privilege
  *
- * Parent and engine talk over a socketpair: struct priv_request one way, struct priv_answer the other, each of fixed size.
+ * An engine asks for its mount over a socketpair (struct host_mount and the mountpoint's descriptor, which a worker reads), and for
+ * unmounts through a pipe (struct priv_unmount). struct priv_answer comes back over the socketpair. All are of fixed size.
  */
 #ifndef PERFUSED_PRIV_H
 #define PERFUSED_PRIV_H
@@ -15,6 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
 
 #include "base/fdpass.h"
@@ -27,22 +29,19 @@
 enum {                      /* the descriptors that an engine is started with */
 	ENGINE_CONN = 3,    /* the peer's connection */
 	ENGINE_PARENT = 4,  /* the socketpair to the parent */
-	ENGINE_CONTROL = 5, /* the listening control socket; not open when it could not be made */
+	ENGINE_ASK = 5,     /* the pipe to the parent */
+	ENGINE_CONTROL = 6, /* the listening control socket; not open when it could not be made */
 };
 
 /* ---- the records between engine and parent ---- */
 
-enum priv_op {
-	PRIV_MOUNT = 1,   /* with the mountpoint's O_PATH descriptor; answered with /dev/fuse; once */
-	PRIV_UNMOUNT = 2, /* of the mount that was made */
-};
+enum {
+	PRIV_ID_MOUNT = 1
+}; /* the id of the answer to a struct host_mount; with it comes /dev/fuse. It may be sent once */
 
-struct priv_request {
-	uint32_t op;   /* enum priv_op */
-	uint32_t id;   /* the engine's name for this request, in the answer */
-	uint32_t lazy; /* PRIV_UNMOUNT: 0 or 1 */
-	uint32_t pad;  /* 0 */
-	struct host_mount mount;
+struct priv_unmount {
+	uint32_t id;   /* the engine's name for this request, in the answer; above PRIV_ID_MOUNT */
+	uint32_t lazy; /* 0 or 1 */
 };
 
 enum { PRIV_WHY = 960 }; /* bytes for a line that says why, with its NUL; it fits an answer of ctl/frame.h */
@@ -63,9 +62,107 @@ struct options {
 	const char *engine;  /* -E as given: this process is an engine */
 };
 
-/* ---- the parent (parent.c) ---- */
+/* ---- children (child.c) ---- */
+
+struct child { /* a process of ours, watched */
+	pid_t pid;
+	int pidfd;
+	struct loop_io *io;
+	struct loop_timer *again;
+	void (*ended)(void *arg, int status); /* of waitpid(2); it is collected then, and pidfd closed */
+	void *arg;
+};
+
+/*
+ * Watch a child. On failure it is killed and collected (nobody would know when it ends): it must be one that nobody but root can
+ * stop or trace. 0 or errno.
+ */
+int child_watch(struct loop *loop, struct child *c, pid_t pid, void (*ended)(void *, int), void *arg);
+void child_forget(struct child *c);
+
+/* ---- workers (worker.c) ---- */
+
+enum worker_task {
+	WORKER_MOUNT,
+	WORKER_UNMOUNT,
+	WORKER_UNMOUNT_LAZY,
+	WORKER_CLEAN, /* unmount lazily what nobody serves any more */
+	WORKER_CLOSE,
+};
+
+struct worker_result {
+	int32_t error;
+	uint32_t id;   /* WORKER_MOUNT: the mount's */
+	uint32_t gone; /* unmounting: it is not in the kernel's table any more */
+	char why[PRIV_WHY];
+};
+
+struct worker_mounted { /* what the parent keeps of a mount it made */
+	int at;         /* O_PATH: the directory below it; -1 */
+	uint32_t id;    /* the kernel's; 0: the worker was killed before it could tell */
+};
+
+/*
+ * Bodies of workers, which they end. Each waits for one byte from sock (the parent has closed by then what it hands over) and, but
+ * for the last, sends a struct worker_result there. One that mounts first sends another with the mountpoint's descriptor, so that
+ * the parent knows what there may be even if it is killed. It reads the engine's record from chan, and tells the engine of
+ * success itself. conn is only held until it ends, and so is what worker_close() is given: the engine's socketpair, the
+ * peer's connection, which first gets the words if there are any, and others.
+ */
+_Noreturn void worker_mount(int chan, int conn, const struct fdp_cred *peer, int sock);
+_Noreturn void worker_unmount(
+    const struct worker_mounted *what, enum worker_task task, const struct fdp_cred *peer, int sock);
+_Noreturn void worker_close(const int *what, size_t n, int error, const char *words, int sock);
+
+/* ---- the parent (parent.c) and what it keeps (kept.c) ---- */
 
 struct listener;
+
+struct kept { /* an engine, and what is kept of it; or a peer that was turned away */
+	struct child child;
+	LIST_ENTRY(kept) link;
+	struct parent *parent;
+	struct fdp_cred peer;
+	int conn; /* the peer's connection until the mount is asked for: should the engine be killed, we say so; else -1 */
+	int chan, ask; /* to the engine, from it; -1: closed */
+	struct loop_io *chan_io, *ask_io;
+	struct loop_timer *timer; /* until it has to be mounted; once it is over, until the next attempt */
+	uint64_t delay;           /* of the last such attempt */
+	char control[108];
+	bool away;    /* turned away: there was no engine */
+	bool over;    /* the process has ended */
+	bool closed;  /* and what was to be closed is */
+	bool mounted; /* or perhaps so */
+	struct worker_mounted mount;
+	LIST_HEAD(, job) jobs; /* workers */
+	unsigned njobs;
+	int error; /* last words to the peer */
+	char words[PRIV_WHY];
+};
+
+struct parent {
+	const struct options *opt;
+	const char *rundir;
+	struct loop *loop;
+	struct listener *listener; /* NULL: -i, or no longer listening */
+	struct loop_io *listen_io;
+	struct loop_timer *pause;
+	struct loop_signal *term, *intr, *usr1;
+	LIST_HEAD(, kept) engines;
+	unsigned nengines;
+	int waiting; /* a connection for which there were no means yet; -1 */
+	struct fdp_cred waiting_peer;
+	bool single; /* -i */
+	bool stopping;
+	int status; /* exit status; with -i the engine's */
+};
+
+/* Start an engine for a peer. conn is taken unless it fails. 0 or errno. */
+int kept_new(struct parent *p, int conn, const struct fdp_cred *peer);
+/* Have a worker tell a peer why not ("": nothing) and close conn, which is taken unless it fails. 0 or errno. */
+int kept_away(struct parent *p, int conn, const struct fdp_cred *peer, int error, const char *why);
+/* The parent ends: forget an engine that goes on by itself. */
+void kept_forget(struct kept *k);
 
 /* Serve: from the listener (taken), or with listener NULL the one connected peer behind conn (taken). Returns the exit status. */
 int parent_run(const struct options *opt, const char *rundir, struct listener *listener, int conn);
@@ -85,18 +182,25 @@ int listener_fd(const struct listener *l);
  * one takes its place.
  */
 int listener_take(struct listener *l, int *conn, struct fdp_cred *peer);
-/* Stop listening and remove the socket if it is still ours. l may be NULL. */
-void listener_free(struct listener *l);
+/*
+ * Stop listening and remove the socket if it is still ours. l may be NULL. Its descriptor (or -1), now the caller's, still has to
+ * be closed, which can wait for who is in its queue.
+ */
+int listener_free(struct listener *l);
 
 /* ---- engines (spawn.c, engine_proc.c) ---- */
 
 struct spawned {
 	pid_t pid;
 	int chan;          /* the parent's end of the socketpair */
+	int ask;           /* the parent's end of the pipe */
 	char control[108]; /* path of the control socket, to be removed at the end */
 };
 
-/* Start an engine for the peer on conn (borrowed). widen: conn's buffers are ours to set. 0 or errno. */
+/*
+ * Start an engine for the peer on conn (borrowed). widen: conn's buffers are ours to set. It stays root's, and does nothing, until
+ * it gets one byte over out->chan. 0 or errno.
+ */
 int spawn_engine(const struct options *opt, const char *rundir, int conn, const struct fdp_cred *peer, bool widen,
     struct spawned *out);
 /* Remove the control sockets of engines that outlived their parent and have ended since. */
@@ -126,28 +230,6 @@ struct intake {
  */
 int intake(int conn, const struct fdp_cred *peer, struct intake *out, char *why, size_t whylen);
 
-/* ---- workers (worker.c) ---- */
-
-struct worker_result {
-	int32_t error;
-	uint32_t mnt_id; /* PRIV_MOUNT */
-	char why[PRIV_WHY];
-	char path[4096]; /* PRIV_MOUNT: of the mountpoint */
-};
-
-struct worker_mounted { /* what the parent keeps of a mount it made */
-	int dir;        /* O_PATH: the mountpoint's parent directory */
-	uint32_t mnt_id;
-	char path[4096]; /* of the mountpoint; its last name is the one in dir */
-};
-
-/*
- * Body of a worker process, which it ends. PRIV_MOUNT: mount on at and send a struct worker_result with /dev/fuse and the parent
- * directory over sock. PRIV_UNMOUNT: unmount what is, if it is still there, and send a result.
- */
-_Noreturn void worker_mount(const struct host_mount *m, int at, const struct fdp_cred *peer, int sock);
-_Noreturn void worker_unmount(const struct worker_mounted *what, bool lazy, const struct fdp_cred *peer, int sock);
-
 /* ---- the control socket of an engine (control.c) ---- */
 
 struct control;
@@ -167,13 +249,13 @@ enum { CONTROL_ID_FIRST = 16 };       /* ids below are never control.c's */
 
 /* ---- giving up rights (sandbox_linux.c) ---- */
 
-/* In a child of the root parent: become the peer (uid, gid, the groups that its socket conn proves). 0 or errno. */
+/* In an engine of the root parent: become the peer (uid, gid, the groups that its socket conn proves). 0 or errno. */
 int sandbox_become(const struct fdp_cred *peer, int conn);
 /* A worker of root's: the peer's uid and gid, with the right to mount and to read any directory, and no other. 0 or errno. */
 int sandbox_worker(const struct fdp_cred *peer);
 /* An engine before its frame: no new privileges, small limits, and as root only what opening a mountpoint takes. 0 or errno. */
 int sandbox_early(void);
-/* An engine once it is mounted: as root become nobody, no capabilities, only the system calls of a running engine. 0 or errno. */
+/* An engine once it is mounted: as root become another, no capabilities, only the system calls of a running engine. 0 or errno. */
 int sandbox_late(void);
 
 #endif

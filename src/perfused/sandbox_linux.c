@@ -10,6 +10,7 @@
 #include "perfused/priv.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <seccomp.h>
@@ -34,6 +35,10 @@
 #endif
 
 enum { NOBODY = 65534 };
+#define ENGINE_USER "perfuse" /* root's engines run as this user, or as nobody where there is none */
+
+static uid_t engine_uid = NOBODY;
+static gid_t engine_gid = NOBODY;
 
 /* Of the capabilities we have, keep these, effective and permitted. What is not there to keep is not missed here. 0 or errno. */
 static int
@@ -92,6 +97,7 @@ sandbox_become(const struct fdp_cred *peer, int conn)
 		return 0;
 	if ((error = take_groups(peer, conn)) != 0)
 		return error;
+	/* Becoming another ends that it can be traced; sandbox_early() says so again. */
 	if (setresgid(peer->gid, peer->gid, peer->gid) < 0 || setresuid(peer->uid, peer->uid, peer->uid) < 0)
 		return errno;
 	return setuid(0) == 0 ? EPERM : 0; /* the way back must be closed */
@@ -116,27 +122,32 @@ sandbox_early(void)
 {
 	static const cap_value_t keep[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETUID, CAP_SETGID };
 	const struct rlimit files = { 64, 64 }, none = { 0, 0 };
+	const struct passwd *pw;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return errno;
-	if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0) < 0)
+	if (prctl(PR_SET_DUMPABLE, SANITIZED) < 0)
 		return errno;
+	if (geteuid() == 0 && (pw = getpwnam(ENGINE_USER)) != NULL && pw->pw_uid != 0) {
+		engine_uid = pw->pw_uid;
+		engine_gid = pw->pw_gid;
+	}
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		return errno;
 	return geteuid() == 0 ? keep_caps(keep, sizeof(keep) / sizeof(keep[0])) : 0;
 }
 
-/* root's engine becomes nobody. In a user namespace that has no nobody it stays, without capabilities, what it is. */
+/* root's engine becomes another. In a user namespace that has no such user it stays, without capabilities, what it is. */
 static int
-become_nobody(void)
+become_other(void)
 {
 	int groups, gid;
 
 	if (geteuid() != 0)
 		return 0;
 	groups = setgroups(0, NULL) < 0 ? errno : 0;
-	gid = setresgid(NOBODY, NOBODY, NOBODY) < 0 ? errno : 0;
-	if (setresuid(NOBODY, NOBODY, NOBODY) < 0)
+	gid = setresgid(engine_gid, engine_gid, engine_gid) < 0 ? errno : 0;
+	if (setresuid(engine_uid, engine_uid, engine_uid) < 0)
 		return errno == EINVAL ? 0 : errno;
 	return groups != 0 ? groups : gid;
 }
@@ -159,7 +170,6 @@ static const int allowed[] = {
 	SCMP_SYS(readv),
 	SCMP_SYS(writev),
 	SCMP_SYS(close),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(lseek),
 	/* sockets that are open; accept4 for the control socket */
@@ -213,6 +223,20 @@ no_code(scmp_filter_ctx ctx)
 	return error;
 }
 
+/* What a descriptor is may be asked and it may be copied, and made (not) to wait; never made to send signals. */
+static int
+plain_fcntl(scmp_filter_ctx ctx)
+{
+	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC };
+	int error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+	    SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+
+	for (size_t i = 0; error == 0 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		error = seccomp_rule_add(
+		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+	return error;
+}
+
 static int
 filter(void)
 {
@@ -229,6 +253,8 @@ filter(void)
 		error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i], 0);
 	if (error == 0)
 		error = no_code(ctx);
+	if (error == 0)
+		error = plain_fcntl(ctx);
 	/* abort() of an assertion that fails. */
 	if (error == 0)
 		error = seccomp_rule_add(
@@ -244,12 +270,12 @@ sandbox_late(void)
 {
 	int error;
 
-	if ((error = become_nobody()) != 0)
+	if ((error = become_other()) != 0)
 		return error;
 	if ((error = keep_caps(NULL, 0)) != 0)
 		return error;
-	/* Changing identity has made it dumpable for none; saying so again costs nothing where it has not. */
-	if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0) < 0)
+	/* Changing identity has set it anew. */
+	if (prctl(PR_SET_DUMPABLE, SANITIZED) < 0)
 		return errno;
 	return filter();
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Starting an engine: fork, become the peer, and run this program again with the connection, the socketpair to the parent and the
- * control socket as descriptors 3, 4 and 5 and nothing else open. It is run again, not only forked, so that an engine holds
- * nothing of the parent's memory (other mounts' paths, peers, descriptors) and has its own address layout.
+ * Starting an engine: fork and run this program again with the connection, the socketpair and the pipe to the parent and the control
+ * socket as descriptors 3 to 6 and nothing else open. It is run again, not only forked, so that an engine holds nothing of the
+ * parent's memory (other mounts' paths, peers, descriptors) and has its own address layout. It becomes the peer only then: a
+ * process that has become somebody else by itself is not his to trace, one that is run as him would be.
  * Whatever can take time (the user database, the file system) is done in the child; the parent only forks.
  */
 #include "perfused/priv.h"
@@ -68,7 +69,8 @@ hang_up(int conn)
 	char byte;
 
 	(void)shutdown(conn, SHUT_RD);
-	while (recv(conn, &byte, 1, MSG_DONTWAIT) > 0)
+	/* 0 is a packet of no bytes as well as the end: a bounded number. Who has sent more loses that answer. */
+	for (int i = 0; i < 1024 && recv(conn, &byte, 1, MSG_DONTWAIT) >= 0; i++)
 		;
 	(void)close(conn);
 }
@@ -164,42 +166,49 @@ keep_environment(char **envp, size_t room)
 static void
 reset_signals(void)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGCHLD };
 	sigset_t none;
 
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		(void)signal(signals[i], SIG_DFL);
+	for (int signo = 1; signo < NSIG; signo++)
+		(void)signal(signo, SIG_DFL);
 	(void)signal(SIGUSR1, SIG_IGN);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* An engine reads no terminal, and whoever waits for the end of the parent's output does not wait for engines. */
+/* An engine reads no terminal (it may write its log to one), and who waits for the end of the parent's output does not wait for it. */
 static void
 leave_input(void)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), tty;
 
 	if (null < 0)
 		return;
 	(void)dup2(null, STDIN_FILENO);
 	(void)dup2(null, STDOUT_FILENO);
 	(void)close(null);
+	if (isatty(STDERR_FILENO) && (tty = open("/proc/self/fd/2", O_WRONLY | O_NOCTTY | O_CLOEXEC)) >= 0) {
+		(void)dup2(tty, STDERR_FILENO);
+		(void)close(tty);
+	}
 }
 
 /* The child's part. */
 static _Noreturn void
-child(const struct options *opt, const char *rundir, int conn, int chan, const struct fdp_cred *peer, bool widen)
+child(
+    const struct options *opt, const char *rundir, int conn, int chan, int ask, const struct fdp_cred *peer, bool widen)
 {
 	char name[] = "perfused", dash_e[] = "-E", dash_f[] = "-f", dash_s[] = "-s", dash_d[] = "-d";
 	char who[64], *argv[9], *envp[16], *diag = opt->diag != NULL ? strdup(opt->diag) : NULL;
-	int n = 0, error, fds[3] = { conn, chan, -1 };
+	int n = 0, error, fds[4] = { conn, chan, ask, -1 };
+	char byte;
 
+	if (recv(chan, &byte, 1, 0) != 1)
+		_exit(EX_OSERR);
 	reset_signals();
 	(void)setsid(); /* a Ctrl-C at the parent's terminal is the parent's to act on */
 	(void)chdir("/");
 	leave_input();
-	if (rundir != NULL && (fds[2] = control_socket(rundir, peer)) < 0)
+	if (rundir != NULL && (fds[3] = control_socket(rundir, peer)) < 0)
 		log_warn("no control socket in %s/mounts: %s", rundir, strerror(errno));
 	if (widen)
 		(void)fdp_buffers(conn, CONN_BUFFERS, NULL);
@@ -217,10 +226,9 @@ child(const struct options *opt, const char *rundir, int conn, int chan, const s
 	}
 	argv[n] = NULL;
 	keep_environment(envp, sizeof(envp) / sizeof(envp[0]));
-	/* While the socket still tells the peer's groups. */
-	if ((error = sandbox_become(peer, conn)) != 0 || (error = place_fds(fds, 3)) != 0) {
-		log_err("cannot become uid %u: %s", peer->uid, strerror(error));
-		answer_send(conn, FRAME_FAILED, error, "perfused cannot start an engine as this user");
+	if ((error = place_fds(fds, 4)) != 0) {
+		log_err("cannot start an engine: %s", strerror(error));
+		answer_send(conn, FRAME_FAILED, error, "perfused cannot start an engine");
 		_exit(EX_OSERR);
 	}
 	(void)execve("/proc/self/exe", argv, envp);
@@ -234,20 +242,30 @@ int
 spawn_engine(const struct options *opt, const char *rundir, int conn, const struct fdp_cred *peer, bool widen,
     struct spawned *out)
 {
-	int sv[2], error;
+	int sv[2], ask[2], error = 0;
 
 	if (fdp_pair(SOCK_SEQPACKET, sv) != 0 && (error = fdp_pair(SOCK_DGRAM, sv)) != 0)
 		return error;
-	out->pid = fork();
-	if (out->pid == 0)
-		child(opt, rundir, conn, sv[1], peer, widen);
-	error = out->pid < 0 ? errno : 0;
+	out->pid = -1;
+	if (pipe2(ask, O_CLOEXEC | O_NONBLOCK) < 0) {
+		error = errno;
+		ask[0] = ask[1] = -1;
+	} else if ((out->pid = fork()) == 0) {
+		child(opt, rundir, conn, sv[1], ask[1], peer, widen);
+	} else if (out->pid < 0) {
+		error = errno;
+	}
 	(void)close(sv[1]);
+	if (ask[1] >= 0)
+		(void)close(ask[1]);
 	if (error != 0) {
 		(void)close(sv[0]);
+		if (ask[0] >= 0)
+			(void)close(ask[0]);
 		return error;
 	}
 	out->chan = sv[0];
+	out->ask = ask[0];
 	out->control[0] = '\0';
 	if (rundir != NULL && (size_t)snprintf(out->control, sizeof(out->control), "%s/mounts/%d", rundir, out->pid) >=
 				  sizeof(out->control))

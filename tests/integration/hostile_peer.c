@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,14 +111,22 @@ linger(void)
 static int
 crowd(int n)
 {
-	int away = 0, *fds = calloc((size_t)n, sizeof(*fds));
+	int away = 0;
+	static struct pollfd fds[256];
 	struct frame_answer answer;
 
+	if (n < 1 || n > 256)
+		return 64;
 	for (int i = 0; i < n; i++)
-		fds[i] = dial();
-	/* Those that are let in hear nothing for ten seconds. */
-	for (int i = 0; i < n; i++)
-		away += listen_to(fds[i], i < n - 1 ? 50 : 2000, &answer) && answer.error == EAGAIN;
+		fds[i] = (struct pollfd){ .fd = dial(), .events = POLLIN };
+	/* Told so, or just cut off. Those that are let in hear nothing for ten seconds. */
+	while (poll(fds, (nfds_t)n, 4000) > 0)
+		for (int i = 0; i < n; i++) {
+			if (fds[i].revents == 0)
+				continue;
+			away += !listen_to(fds[i].fd, 0, &answer) || answer.error == EAGAIN;
+			fds[i].fd = -1; /* poll(2) leaves it out; it stays open */
+		}
 	(void)printf("%d opened, %d turned away\n", n, away);
 	(void)fflush(stdout);
 	(void)pause();
@@ -183,7 +192,7 @@ main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "linger") == 0)
 		return linger();
 	if (argc == 3 && strcmp(argv[1], "crowd") == 0)
-		return crowd(atoi(argv[2]));
+		return crowd((int)strtol(argv[2], NULL, 10));
 	if (argc == 3 && strcmp(argv[1], "mount") == 0)
 		return mount_on(argv[2]);
 	if (argc == 2 && strcmp(argv[1], "trace") == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Unit tests of perfused's rules (check.c) and of the way in of a mount frame (intake.c): who may mount what where, and what a
- * peer gets for nonsense. perfused is a program, not a library, so its two files without process state are taken in whole.
+ * peer gets for nonsense. perfused is a program, not a library, so files of it are taken in whole. Of the rest:
+ * which mount a worker takes for ours, and that an ended child is collected without waiting.
  */
 #include <check.h>
 #include <fcntl.h>
@@ -12,8 +13,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
 #include "perfused/check.c"
+#include "perfused/child.c"
 #include "perfused/intake.c"
+#include "perfused/worker.c"
+
+/* What else a worker calls; no test here gets there. */
+int
+place_fds(const int *fds, int n)
+{
+	abort();
+}
+
+void
+answer_send(int conn, enum frame_code code, int error, const char *text)
+{
+	abort();
+}
+
+void
+hang_up(int conn)
+{
+	abort();
+}
+
+int
+sandbox_worker(const struct fdp_cred *peer)
+{
+	abort();
+}
 
 static const struct fdp_cred root = { .pid = 1, .uid = 0, .gid = 0 };
 static const struct fdp_cred user = { .pid = 2, .uid = 1234, .gid = 4321 };
@@ -475,6 +506,154 @@ START_TEST(intake_dgram_service)
 }
 END_TEST
 
+/* ---- the table of mounts ---- */
+
+static const char *
+make_table(const char *text, int at)
+{
+	static char path[64];
+	char line[PATH_MAX], point[PATH_MAX], *to = line;
+	FILE *f;
+
+	/* "@" is the directory's path, escaped. */
+	ck_assert_int_eq(path_of(at, point, sizeof(point)), 0);
+	for (const char *p = point; *p != '\0'; p++)
+		to += *p == ' ' ? sprintf(to, "\\040") : sprintf(to, "%c", *p);
+	snprintf(path, sizeof(path), "/tmp/test_perfused.table.%d", getpid());
+	f = fopen(path, "w");
+	for (; *text != '\0'; text++) {
+		if (*text == '@')
+			fputs(line, f);
+		else
+			fputc(*text, f);
+	}
+	fclose(f);
+	return path;
+}
+
+START_TEST(mount_table)
+{
+	static const char ours[] = "91000 %s";
+	char dir[] = "/tmp/test perfused.XXXXXX", path[PATH_MAX], text[1024], line[256];
+	static const struct {
+		const char *rest;
+		uint32_t id;
+		int error;
+		uint32_t found;
+	} cases[] = {
+		{ "", 91000, 0, 91000 },
+		{ "", 0, 0, 91000 },
+		{ "", 91001, EINVAL, 0 },
+		/* Something on top; something below it; something elsewhere. */
+		{ "91002 91000 0:51 / @ rw - tmpfs t rw\n", 91000, EBUSY, 0 },
+		{ "91002 91000 0:51 / @/sub rw - tmpfs t rw\n", 91000, 0, 91000 },
+		{ "91002 91000 0:51 / @ rw - fuse.x s rw,user_id=1234,group_id=1\n", 0, 0, 91002 },
+		/* Its id has become another's. */
+		{ "91003 5 0:51 / @ rw - tmpfs t rw,user_id=1234,x\n", 91003, EINVAL, 0 },
+		{ "91003 5 0:51 / @ rw - fuse s rw,user_id=123,group_id=1234\n", 91003, EINVAL, 0 },
+		{ "91003 5 0:51 / @ rw - fuse ,user_id=1234, rw,user_id=0,group_id=0\n", 91003, EINVAL, 0 },
+		{ "91003 5 0:51 / /elsewhere rw - fuse s rw,user_id=1234,group_id=1\n", 91003, EBUSY, 0 },
+		{ "nonsense\n\n1 2\n - \n", 91000, 0, 91000 },
+	};
+	int at;
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	at = open(dir, O_PATH);
+	ck_assert_int_eq(path_of(at, path, sizeof(path)), 0);
+	snprintf(line, sizeof(line), ours, "25 0:50 / @ rw,nosuid shared:1 - fuse.my s rw,user_id=1234,group_id=1\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint32_t id = cases[i].id;
+
+		snprintf(text, sizeof(text), "%s%s", line, cases[i].rest);
+		ck_assert_msg(find_mount(make_table(text, at), at, path, 1234, &id) == cases[i].error, "case %zu", i);
+		if (cases[i].error == 0)
+			ck_assert_uint_eq(id, cases[i].found);
+	}
+	/* A mount is never the one below itself. */
+	{
+		uint32_t id = 0;
+
+		snprintf(text, sizeof(text), "%u 25 0:50 / @ rw - fuse s rw,user_id=1234,group_id=1\n", mount_of(at));
+		ck_assert_int_eq(find_mount(make_table(text, at), at, path, 1234, &id), EINVAL);
+		/* It was renamed while we looked. */
+		ck_assert_int_eq(find_mount(make_table(line, at), at, "/elsewhere", 1234, &id), EAGAIN);
+		ck_assert_int_eq(find_mount("/nonexistent", at, path, 1234, &id), ENOENT);
+	}
+	unlink(make_table("", at));
+	close(at);
+	rmdir(dir);
+}
+END_TEST
+
+/* ---- children ---- */
+
+static int ended_status;
+
+static void
+child_over(void *arg, int status)
+{
+	ended_status = status;
+	*(bool *)arg = true;
+}
+
+START_TEST(child_plain)
+{
+	struct loop *loop;
+	struct child c;
+	bool over = false;
+	pid_t pid;
+
+	ck_assert_int_eq(loop_new(&loop), 0);
+	if ((pid = fork()) == 0)
+		_exit(7);
+	ck_assert_int_eq(child_watch(loop, &c, pid, child_over, &over), 0);
+	while (!over)
+		loop_once(loop, 1);
+	ck_assert(WIFEXITED(ended_status) && WEXITSTATUS(ended_status) == 7);
+	loop_free(loop);
+}
+END_TEST
+
+/* One that is traced cannot be collected while its tracer does not; nobody waits for that. */
+START_TEST(child_traced)
+{
+	struct loop *loop;
+	struct child c;
+	int p[2];
+	bool over = false;
+	pid_t pid, tracer;
+	char byte;
+
+	ck_assert_int_eq(loop_new(&loop), 0);
+	ck_assert_int_eq(pipe(p), 0);
+	if ((pid = fork()) == 0) {
+		pause();
+		_exit(0);
+	}
+	if ((tracer = fork()) == 0) {
+		byte = ptrace(PTRACE_SEIZE, pid, NULL, NULL) == 0;
+		(void)!write(p[1], &byte, 1);
+		pause();
+		_exit(0);
+	}
+	ck_assert_int_eq(read(p[0], &byte, 1), 1);
+	if (byte) { /* (else this system forbids tracing, and nothing can be shown) */
+		ck_assert_int_eq(child_watch(loop, &c, pid, child_over, &over), 0);
+		ck_assert_int_eq(kill(pid, SIGKILL), 0);
+		loop_once(loop, 1);
+		ck_assert(!over);
+	}
+	kill(tracer, SIGKILL);
+	waitpid(tracer, NULL, 0);
+	while (byte && !over)
+		loop_once(loop, 1);
+	ck_assert(!byte || (WIFSIGNALED(ended_status) && WTERMSIG(ended_status) == SIGKILL));
+	if (!byte)
+		kill(pid, SIGKILL);
+	loop_free(loop);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -498,6 +677,9 @@ main(void)
 	tcase_add_test(tc, intake_descriptors);
 	tcase_add_test(tc, intake_nonsense);
 	tcase_add_test(tc, intake_dgram_service);
+	tcase_add_test(tc, mount_table);
+	tcase_add_test(tc, child_plain);
+	tcase_add_test(tc, child_traced);
 	suite_add_tcase(suite, tc);
 	sr = srunner_create(suite);
 	srunner_run_all(sr, CK_ENV);
