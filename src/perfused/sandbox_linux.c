@@ -228,12 +228,12 @@ static int
 plain_fcntl(scmp_filter_ctx ctx)
 {
 	static const int commands[] = { F_GETFD, F_SETFD, F_GETFL, F_DUPFD_CLOEXEC };
-	int error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+	int error = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL, 0),
 	    SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
 
 	for (size_t i = 0; error == 0 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		error = seccomp_rule_add(
-		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i]));
+		    ctx, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i], 0));
 	return error;
 }
 
