@@ -23,6 +23,7 @@ enum {
 	CONN_IOV_MAX = 5,
 	CONN_DATA_MAX = 1024 * 1024,         /* data in one message, bytes */
 	CONN_MSG_MAX = CONN_DATA_MAX + 4096, /* longest message ever sent or taken, bytes */
+	CONN_POSTED_MAX = 32 * 1024 * 1024,  /* bytes of conn_post_data() that may wait for the socket */
 };
 
 /* A transport instead of a socket (perfuse_if.h's callbacks): carry one message there and, if wanted, its reply back. */
@@ -53,6 +54,8 @@ struct conn_call { /* one request; lives on the caller's stack */
 	union wire_in in;               /* fixed part */
 	struct iovec iov[CONN_IOV_MAX]; /* what follows it: names with their NUL, data (borrowed) */
 	int iovcnt;
+	size_t
+	    extlen; /* the last iovec holds extensions of so many bytes, a multiple of 8 (0: it is part of the body) */
 	size_t limit; /* longest tail the reply may have */
 	/* out, valid after conn_call() returned 0, until conn_done() */
 	struct wire_rep rep;
@@ -92,10 +95,25 @@ void conn_done(struct conn_call *call);
  */
 int conn_post(struct conn *conn, uint32_t opcode, uint64_t nodeid, const void *body, size_t len);
 /*
- * Interrupt the call in which this coroutine waits, if it does: INTERRUPT is sent behind it (once; not to a daemon that answered
- * one with ENOSYS). What comes of it is the daemon's affair: the call ends with its reply. Called from outside that coroutine.
+ * The same under a unique of the caller's and with a body in n parts, copied only when it has to wait: NOTIFY_REPLY, whose unique
+ * the daemon has chosen. ENOBUFS: CONN_POSTED_MAX bytes wait already.
+ */
+int conn_post_data(
+    struct conn *conn, uint32_t opcode, uint64_t nodeid, uint64_t unique, const struct iovec *body, int n);
+/*
+ * Interrupt the call in which this coroutine waits, if it does: INTERRUPT is sent behind it, before all else that is queued
+ * (once; not to a daemon that answered one with ENOSYS). What comes of it is the daemon's affair: the call ends with its reply. Called from outside that coroutine.
  */
 void conn_interrupt(struct conn *conn, struct co *co);
+
+/*
+ * The daemon wants what it has to answer once more (NOTIFY_RESEND): every request that it has been sent goes out again, oldest first,
+ * before what is queued, with WIRE_UNIQUE_RESEND in its unique, under which alone it can be answered then.
+ */
+void conn_resend(struct conn *conn);
+/* Take nothing from the daemon until conn_resume(). Neither counts; nothing is lost. For a notification that is under way. */
+void conn_pause(struct conn *conn);
+void conn_resume(struct conn *conn);
 
 /* End the connection now: waiters get ENOTCONN; dead() is called from the loop with why (copied). */
 void conn_kill(struct conn *conn, int error, const char *why);

@@ -111,7 +111,16 @@ on_timer(void *arg)
 		     : "the daemon did not answer INIT in time");
 }
 
-static const struct conn_ops conn_ops = { .dead = on_dead };
+static void
+on_notify(void *arg, int code, uint8_t *data, size_t len)
+{
+	struct engine *e = arg;
+
+	(void)code;
+	vn_notify(e->mp, data, len);
+}
+
+static const struct conn_ops conn_ops = { .dead = on_dead, .notify = on_notify };
 static const struct host_linux_ops host_ops = {
 	.ready = on_ready,
 	.failed = on_failed,

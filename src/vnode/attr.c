@@ -17,7 +17,7 @@ vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 	int error;
 
 	vn_call_init(&c, WIRE_GETATTR, vp, cred);
-	if (file != NULL && !file->handleless) {
+	if (file != NULL && !file->dir) { /* directories have handles of their own kind */
 		c.in.getattr.getattr_flags = WIRE_GETATTR_FH;
 		c.in.getattr.fh = file->fh;
 	}
@@ -25,6 +25,28 @@ vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 		return error;
 	error = vn_attr(vp, &c.rep.out.attr.attr, out);
 	*valid = vn_timeout(c.rep.out.attr.attr_valid, c.rep.out.attr.attr_valid_nsec);
+	conn_done(&c);
+	return error;
+}
+
+int
+vop_statx(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file, uint32_t flags,
+    uint32_t mask, struct vop_statx *out, struct vop_timeout *valid)
+{
+	struct conn_call c;
+	int error;
+
+	vn_call_init(&c, WIRE_STATX, vp, cred);
+	c.in.statx.sx_flags = flags;
+	c.in.statx.sx_mask = mask;
+	if (file != NULL && !file->dir) {
+		c.in.statx.getattr_flags = WIRE_GETATTR_FH;
+		c.in.statx.fh = file->fh;
+	}
+	if ((error = vn_call_opt(mp, &c)) != 0)
+		return error;
+	error = vn_statx(vp, &c.rep.out.statx.stat, out);
+	*valid = vn_timeout(c.rep.out.statx.attr_valid, c.rep.out.statx.attr_valid_nsec);
 	conn_done(&c);
 	return error;
 }
@@ -51,7 +73,7 @@ vop_setattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 		.uid = set->uid,
 		.gid = set->gid,
 	};
-	if (file != NULL && !file->handleless) {
+	if (file != NULL && !file->dir) {
 		c.in.setattr.valid |= VOP_SET_FH;
 		c.in.setattr.fh = file->fh;
 	}
@@ -67,14 +89,10 @@ int
 vop_access(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, uint32_t mask)
 {
 	struct conn_call c;
-	int error;
 
 	vn_call_init(&c, WIRE_ACCESS, vp, cred);
 	c.in.access.mask = mask;
-	error = vn_call_opt(mp, &c);
-	if (error == 0)
-		conn_done(&c);
-	return error == ENOSYS ? 0 : error;
+	return vn_call_done(&c, vn_call_opt(mp, &c));
 }
 
 int
@@ -108,15 +126,7 @@ vop_readlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *v
 	return 0;
 }
 
-/* ---- extended attributes: a daemon without them gives EOPNOTSUPP, as in the kernel ---- */
-
-static int
-xattr_call(struct vn_mount *mp, struct conn_call *c)
-{
-	int error = vn_call_opt(mp, c);
-
-	return error == ENOSYS ? EOPNOTSUPP : error;
-}
+/* ---- extended attributes ---- */
 
 /* The two that return something: a size, or at most size bytes. */
 static int
@@ -126,7 +136,7 @@ xattr_get(struct vn_mount *mp, struct conn_call *c, uint32_t size, uint32_t *nee
 
 	c->in.getxattr.size = size;
 	c->limit = size < VN_XATTR_MAX ? size : VN_XATTR_MAX;
-	if ((error = xattr_call(mp, c)) != 0)
+	if ((error = vn_call_opt(mp, c)) != 0)
 		return error;
 	if (size == 0) {
 		*need = c->rep.out.getxattr.size < VN_XATTR_MAX ? c->rep.out.getxattr.size : VN_XATTR_MAX;
@@ -186,7 +196,6 @@ vop_setxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *v
     const void *value, size_t size, uint32_t flags, uint32_t ext_flags)
 {
 	struct conn_call c;
-	int error;
 
 	if (size > VN_XATTR_MAX)
 		return E2BIG;
@@ -196,22 +205,15 @@ vop_setxattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *v
 	c.in.setxattr.setxattr_flags = ext_flags;
 	vn_call_name(&c, name, len);
 	c.iov[c.iovcnt++] = (struct iovec){ (void *)(uintptr_t)value, size };
-	error = xattr_call(mp, &c);
-	if (error == 0)
-		conn_done(&c);
-	return error;
+	return vn_call_done(&c, vn_call_opt(mp, &c));
 }
 
 int
 vop_removexattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, const char *name, size_t len)
 {
 	struct conn_call c;
-	int error;
 
 	vn_call_init(&c, WIRE_REMOVEXATTR, vp, cred);
 	vn_call_name(&c, name, len);
-	error = xattr_call(mp, &c);
-	if (error == 0)
-		conn_done(&c);
-	return error;
+	return vn_call_done(&c, vn_call_opt(mp, &c));
 }

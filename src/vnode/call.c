@@ -18,6 +18,7 @@ vn_call_init(struct conn_call *c, uint32_t opcode, const struct vn_node *vp, con
 	c->pid = (uint32_t)cred->pid;
 	memset(&c->in, 0, sizeof(c->in));
 	c->iovcnt = 0;
+	c->extlen = 0;
 	c->limit = 0;
 	c->chunk = NULL;
 }
@@ -26,6 +27,15 @@ void
 vn_call_name(struct conn_call *c, const char *name, size_t len)
 {
 	c->iov[c->iovcnt++] = (struct iovec){ (void *)(uintptr_t)name, len + 1 };
+}
+
+void
+vn_call_ext(const struct vn_mount *mp, struct conn_call *c, const struct vop_cred *cred)
+{
+	if (cred->extlen == 0 || (mp->flags & (WIRE_INIT_SECURITY_CTX | WIRE_INIT_CREATE_SUPP_GROUP)) == 0)
+		return;
+	c->iov[c->iovcnt++] = (struct iovec){ (void *)(uintptr_t)cred->ext, cred->extlen };
+	c->extlen = cred->extlen;
 }
 
 int
@@ -45,7 +55,7 @@ vn_call(struct vn_mount *mp, struct conn_call *c)
 bool
 vn_nosys(const struct vn_mount *mp, uint32_t opcode)
 {
-	return (mp->nosys >> opcode & 1) != 0;
+	return (mp->nosys >> opcode & 1) != 0 || wire_op(opcode)->since > mp->minor;
 }
 
 int
@@ -57,6 +67,14 @@ vn_call_opt(struct vn_mount *mp, struct conn_call *c)
 		return ENOSYS;
 	if ((error = vn_call(mp, c)) == ENOSYS)
 		mp->nosys |= UINT64_C(1) << c->opcode;
+	return error;
+}
+
+int
+vn_call_done(struct conn_call *c, int error)
+{
+	if (error == 0)
+		conn_done(c);
 	return error;
 }
 

@@ -68,6 +68,12 @@ vn_file_get(struct vn_mount *mp, uint64_t id, const struct vn_node *vp)
 	return fp != NULL && (vp == NULL || fp->node == vp) ? fp : NULL;
 }
 
+struct vn_file *
+vn_file_handleless(struct vn_mount *mp)
+{
+	return &mp->no_file;
+}
+
 uint64_t
 vn_fh(const struct vn_file *fp)
 {
@@ -124,24 +130,48 @@ vop_opendir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 	    mp, cred, vp, flags & ~(uint32_t)(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC), 0, true, out, open_flags);
 }
 
-/* Create with a daemon that has no CREATE. */
+/*
+ * Send CREATE or TMPFILE (name NULL). The handle of a daemon without OPEN is not kept: as in the kernel, there is no RELEASE for
+ * it any more.
+ */
 static int
-mknod_and_open(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
+create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
     uint32_t flags, uint32_t mode, uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file,
     uint32_t *open_flags)
 {
+	const struct wire_open_out *open;
+	const struct wire_entry_out *e;
+	struct conn_call c;
 	struct vn_node *vp;
+	bool handleless;
 	int error;
 
-	error = vop_mknod(mp, cred, dvp, name, len, (mode & 07777) | S_IFREG, 0, umask, out);
-	if (error != 0)
+	vn_call_init(&c, name != NULL ? WIRE_CREATE : WIRE_TMPFILE, dvp, cred);
+	c.in.create.flags = flags & ~(uint32_t)O_NOCTTY;
+	c.in.create.mode = (mp->flags & WIRE_INIT_DONT_MASK ? mode : mode & ~(umask & 0777)) | S_IFREG;
+	c.in.create.umask = umask;
+	c.in.create.open_flags = open_in_flags;
+	if (name != NULL)
+		vn_call_name(&c, name, len);
+	else
+		vn_call_name(&c, "/", 1); /* what Linux calls a file without a name */
+	vn_call_ext(mp, &c, cred);
+	if ((error = vn_call_opt(mp, &c)) != 0)
 		return error;
-	if ((error = vn_get(mp, out->nodeid, &vp)) == 0) {
-		error = vop_open(mp, cred, vp, flags & ~(uint32_t)O_TRUNC, open_in_flags, file, open_flags);
+	e = &c.rep.out.create.entry;
+	open = &c.rep.out.create.open;
+	handleless = vn_handleless(mp, false);
+	if ((error = vn_entry(mp, dvp, name, len, e, S_IFREG, out)) != 0) {
+		if (e->nodeid != 0 && !handleless)
+			release_unused(mp, e->nodeid, open->fh, false);
+	} else if ((error = vn_get(mp, out->nodeid, &vp)) == 0) {
+		*open_flags = open->open_flags;
+		error = vn_file_new(mp, vp, handleless ? 0 : open->fh, false, handleless, file);
+		if (error != 0)
+			vop_forget(mp, out->nodeid, 1);
 		vn_put(mp, vp);
 	}
-	if (error != 0)
-		vop_forget(mp, out->nodeid, 1);
+	conn_done(&c);
 	return error;
 }
 
@@ -150,37 +180,14 @@ vop_create(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
     uint32_t flags, uint32_t mode, uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file,
     uint32_t *open_flags)
 {
-	const struct wire_open_out *open;
-	const struct wire_entry_out *e;
-	struct conn_call c;
-	struct vn_node *vp;
-	int error;
+	return create(mp, cred, dvp, name, len, flags, mode, umask, open_in_flags, out, file, open_flags);
+}
 
-	vn_call_init(&c, WIRE_CREATE, dvp, cred);
-	c.in.create.flags = flags & ~(uint32_t)O_NOCTTY;
-	c.in.create.mode = (mp->flags & WIRE_INIT_DONT_MASK ? mode : mode & ~(umask & 0777)) | S_IFREG;
-	c.in.create.umask = umask;
-	c.in.create.open_flags = open_in_flags;
-	vn_call_name(&c, name, len);
-	error = vn_call_opt(mp, &c);
-	if (error == ENOSYS)
-		return mknod_and_open(
-		    mp, cred, dvp, name, len, flags, mode, umask, open_in_flags, out, file, open_flags);
-	if (error != 0)
-		return error;
-	e = &c.rep.out.create.entry;
-	open = &c.rep.out.create.open;
-	if ((error = vn_entry(mp, dvp, name, len, e, S_IFREG, out)) != 0) {
-		if (e->nodeid != 0)
-			release_unused(mp, e->nodeid, open->fh, false);
-	} else if ((error = vn_get(mp, out->nodeid, &vp)) == 0) {
-		*open_flags = open->open_flags;
-		if ((error = vn_file_new(mp, vp, open->fh, false, false, file)) != 0)
-			vop_forget(mp, out->nodeid, 1);
-		vn_put(mp, vp);
-	}
-	conn_done(&c);
-	return error;
+int
+vop_tmpfile(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, uint32_t flags, uint32_t mode,
+    uint32_t umask, uint32_t open_in_flags, struct vop_entry *out, struct vn_file **file, uint32_t *open_flags)
+{
+	return create(mp, cred, dvp, NULL, 0, flags, mode, umask, open_in_flags, out, file, open_flags);
 }
 
 /* ---- I/O ---- */
@@ -225,20 +232,14 @@ vop_write(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, 
 		return error;
 	*written = c.rep.out.write.size;
 	conn_done(&c);
-	return *written <= len ? 0 : EIO;
+	if (*written <= len)
+		return 0;
+	/* More than there was: an error, but where the kernel writes back its cache, it does not look at the number. */
+	*written = (uint32_t)len;
+	return io->io_flags & WIRE_WRITE_CACHE ? 0 : EIO;
 }
 
-/* ---- flush, fsync, release: a daemon that does not have one of the first two has nothing to write back ---- */
-
-static int
-call_unless_nosys(struct vn_mount *mp, struct conn_call *c)
-{
-	int error = vn_call_opt(mp, c);
-
-	if (error == 0)
-		conn_done(c);
-	return error == ENOSYS ? 0 : error;
-}
+/* ---- flush, fsync, release ---- */
 
 int
 vop_flush(
@@ -250,7 +251,7 @@ vop_flush(
 	vn_call_init(&c, WIRE_FLUSH, vp, cred);
 	c.in.flush.fh = vn_fh(file);
 	c.in.flush.lock_owner = lock_owner;
-	return call_unless_nosys(mp, &c);
+	return vn_call_done(&c, vn_call_opt(mp, &c));
 }
 
 int
@@ -263,7 +264,7 @@ vop_fsync(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, 
 	vn_call_init(&c, dir ? WIRE_FSYNCDIR : WIRE_FSYNC, vp, cred);
 	c.in.fsync.fh = vn_fh(file);
 	c.in.fsync.fsync_flags = fsync_flags;
-	return call_unless_nosys(mp, &c);
+	return vn_call_done(&c, vn_call_opt(mp, &c));
 }
 
 int

@@ -15,14 +15,18 @@
 enum {
 	HEADROOM = 4096, /* in a message beside its data: header and fixed part */
 	MAX_WRITE_MIN = 4096,
-	PAGES_DEFAULT = 32, /* of a daemon without MAX_PAGES */
-	BATCH_SINCE = 16,   /* minor that has BATCH_FORGET */
-	EXT_SINCE = 36,     /* minor that has flags2 in INIT */
+	PAGES_DEFAULT = 32,    /* of a daemon without MAX_PAGES */
+	BATCH_SINCE = 16,      /* minor that has BATCH_FORGET */
+	EXT_SINCE = 36,        /* minor that has flags2 in INIT */
+	NAME_MAX_LOW = 1024,   /* the kernel's bound on a name */
+	NAME_MAX_PAGES = 4095, /* and what it is when a message may have more than one page */
 };
 
 /*
- * The INIT flags that vnode/ carries. Left out, so that no daemon relies on them: locks, ioctl on directories, notifications'
- * helpers, submounts, DAX, security contexts, passthrough, id mapping, io_uring, resend; and splicing, which is no matter of a socket.
+ * The INIT flags that vnode/ carries; doc/protocol.md has the table. Left out, so that no daemon relies on them: SPLICE_* (a socket
+ * has no pages to move), MAP_ALIGNMENT and HAS_INODE_DAX (a window of shared memory, virtiofs only), SUBMOUNTS (virtiofs only),
+ * PASSTHROUGH (an ioctl on /dev/fuse with a descriptor of the daemon's), OVER_IO_URING (another transport), FILE_OPS (no kernel
+ * has looked at it since 2.6.24).
  */
 #define CARRIED                                                                                                        \
 	(WIRE_INIT_ASYNC_READ | WIRE_INIT_ATOMIC_O_TRUNC | WIRE_INIT_EXPORT_SUPPORT | WIRE_INIT_BIG_WRITES |           \
@@ -30,7 +34,10 @@ enum {
 	    WIRE_INIT_ASYNC_DIO | WIRE_INIT_WRITEBACK_CACHE | WIRE_INIT_NO_OPEN_SUPPORT | WIRE_INIT_PARALLEL_DIROPS |  \
 	    WIRE_INIT_HANDLE_KILLPRIV | WIRE_INIT_POSIX_ACL | WIRE_INIT_ABORT_ERROR | WIRE_INIT_MAX_PAGES |            \
 	    WIRE_INIT_CACHE_SYMLINKS | WIRE_INIT_NO_OPENDIR_SUPPORT | WIRE_INIT_HANDLE_KILLPRIV_V2 |                   \
-	    WIRE_INIT_SETXATTR_EXT | WIRE_INIT_EXT | WIRE_INIT_DIRECT_IO_ALLOW_MMAP)
+	    WIRE_INIT_SETXATTR_EXT | WIRE_INIT_EXT | WIRE_INIT_DIRECT_IO_ALLOW_MMAP | WIRE_INIT_POSIX_LOCKS |          \
+	    WIRE_INIT_FLOCK_LOCKS | WIRE_INIT_HAS_IOCTL_DIR | WIRE_INIT_EXPLICIT_INVAL_DATA | WIRE_INIT_SECURITY_CTX | \
+	    WIRE_INIT_CREATE_SUPP_GROUP | WIRE_INIT_HAS_EXPIRE_ONLY | WIRE_INIT_NO_EXPORT_SUPPORT |                    \
+	    WIRE_INIT_HAS_RESEND | WIRE_INIT_ALLOW_IDMAP | WIRE_INIT_REQUEST_TIMEOUT)
 
 uint64_t
 vn_flags_carried(void)
@@ -53,6 +60,8 @@ vn_mount_new(struct loop *loop, struct conn *conn, struct vn_mount **out)
 	if ((mp = calloc(1, sizeof(*mp))) == NULL)
 		return ENOMEM;
 	mp->conn = conn;
+	mp->name_max = NAME_MAX_LOW;
+	TAILQ_INIT(&mp->retrieves);
 	slots_init(&mp->nodes);
 	slots_init(&mp->files);
 	if ((error = loop_soon_add(loop, on_soon, mp, &mp->soon)) != 0)
@@ -79,6 +88,7 @@ vn_mount_free(struct vn_mount *mp)
 		vn_file_free(mp, fp);
 	slots_free(&mp->files);
 	vn_nodes_free(mp);
+	vn_notify_free(mp);
 	loop_soon_del(mp->soon);
 	free(mp);
 }
@@ -195,7 +205,10 @@ settle(struct vn_mount *mp, const struct host_init *want, const struct wire_init
 	got->max_background = answer->max_background;
 	got->congestion_threshold = answer->congestion_threshold;
 	got->time_gran = answer->time_gran;
+	got->request_timeout = mp->flags & WIRE_INIT_REQUEST_TIMEOUT ? answer->request_timeout : 0;
 	mp->max_write = got->max_write;
+	if ((mp->flags & WIRE_INIT_MAX_PAGES) && answer->max_pages > 1)
+		mp->name_max = NAME_MAX_PAGES;
 	proto.minor = mp->minor;
 	proto.setxattr_ext = (mp->flags & WIRE_INIT_SETXATTR_EXT) != 0;
 	conn_set_proto(mp->conn, &proto);

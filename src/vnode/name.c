@@ -9,6 +9,13 @@
 #include "base/log.h"
 #include "vnode/priv.h"
 
+/* These two are asked for by hosts that export files, and are no name of what is found. */
+static bool
+is_dots(const char *name, size_t len)
+{
+	return name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.'));
+}
+
 int
 vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
     struct vop_entry *out)
@@ -24,7 +31,7 @@ vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 		memset(out, 0, sizeof(*out));
 		out->entry_valid = vn_timeout(c.rep.out.entry.entry_valid, c.rep.out.entry.entry_valid_nsec);
 	} else {
-		error = vn_entry(mp, dvp, name, len, &c.rep.out.entry, 0, out);
+		error = vn_entry(mp, dvp, is_dots(name, len) ? NULL : name, len, &c.rep.out.entry, 0, out);
 	}
 	log_debug(LOG_D_FILENAME, "lookup \"%s\" in %llu: nodeid %llu, error %d", name,
 	    (unsigned long long)vn_nodeid(dvp), (unsigned long long)(error == 0 ? out->nodeid : 0), error);
@@ -32,14 +39,14 @@ vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 	return error;
 }
 
-/* Send a request that makes a name, and believe its entry. */
+/* Send a request that makes a name, and believe its entry. Of these, LINK alone is what a daemon may not have. */
 static int
 make(struct vn_mount *mp, struct conn_call *c, const struct vn_node *dvp, const char *name, size_t len, uint16_t type,
     struct vop_entry *out)
 {
 	int error;
 
-	if ((error = vn_call(mp, c)) != 0)
+	if ((error = c->opcode == WIRE_LINK ? vn_call_opt(mp, c) : vn_call(mp, c)) != 0)
 		return error;
 	error = vn_entry(mp, dvp, name, len, &c->rep.out.entry, type, out);
 	conn_done(c);
@@ -64,6 +71,7 @@ vop_mknod(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp,
 	c.in.mknod.rdev = rdev;
 	c.in.mknod.umask = umask;
 	vn_call_name(&c, name, len);
+	vn_call_ext(mp, &c, cred);
 	return make(mp, &c, dvp, name, len, mode & S_IFMT, out);
 }
 
@@ -77,6 +85,7 @@ vop_mkdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp,
 	c.in.mkdir.mode = masked(mp, mode, umask);
 	c.in.mkdir.umask = umask;
 	vn_call_name(&c, name, len);
+	vn_call_ext(mp, &c, cred);
 	return make(mp, &c, dvp, name, len, S_IFDIR, out);
 }
 
@@ -89,6 +98,7 @@ vop_symlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dv
 	vn_call_init(&c, WIRE_SYMLINK, dvp, cred);
 	vn_call_name(&c, name, len);
 	vn_call_name(&c, target, targetlen);
+	vn_call_ext(mp, &c, cred);
 	return make(mp, &c, dvp, name, len, S_IFLNK, out);
 }
 
@@ -142,8 +152,6 @@ vop_rename(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 
 	vn_call_init(&c, flags != 0 ? WIRE_RENAME2 : WIRE_RENAME, dvp, cred);
 	if (flags != 0) {
-		if (mp->minor < wire_op(WIRE_RENAME2)->since)
-			return EINVAL;
 		c.in.rename2.newdir = newdvp->d_nodeid;
 		c.in.rename2.flags = flags;
 	} else {
@@ -152,8 +160,6 @@ vop_rename(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 	vn_call_name(&c, name, len);
 	vn_call_name(&c, newname, newlen);
 	error = flags != 0 ? vn_call_opt(mp, &c) : vn_call(mp, &c);
-	if (error == ENOSYS && flags != 0)
-		return EINVAL;
 	if (error != 0)
 		return error;
 	conn_done(&c);

@@ -16,6 +16,8 @@
 enum {
 	TRIM_MIN = 256, /* fewer nodes are not worth giving memory back for */
 	TRIM_PART = 4,  /* give back when this part of the peak is left */
+	SX_TYPE = 1,    /* STATX_TYPE and STATX_SIZE of statx(2) */
+	SX_SIZE = 0x200,
 };
 
 /* ---- forgets ---- */
@@ -149,6 +151,12 @@ uint64_t
 vn_nodeid(const struct vn_node *vp)
 {
 	return vp->nodeid;
+}
+
+bool
+vn_bad(const struct vn_node *vp)
+{
+	return vp->bad;
 }
 
 void
@@ -293,9 +301,9 @@ vn_nodes_free(struct vn_mount *mp)
 /* ---- what a daemon says of a node ---- */
 
 static bool
-valid_attr(const struct wire_attr *a)
+valid_type(uint32_t mode)
 {
-	switch (a->mode & S_IFMT) {
+	switch (mode & S_IFMT) {
 	case S_IFREG:
 	case S_IFDIR:
 	case S_IFLNK:
@@ -303,10 +311,16 @@ valid_attr(const struct wire_attr *a)
 	case S_IFBLK:
 	case S_IFIFO:
 	case S_IFSOCK:
-		return a->size <= INT64_MAX;
+		return true;
 	default:
 		return false;
 	}
+}
+
+static bool
+valid_attr(const struct wire_attr *a)
+{
+	return valid_type(a->mode) && a->size <= INT64_MAX;
 }
 
 struct vop_timeout
@@ -343,12 +357,55 @@ vn_attr(struct vn_node *vp, const struct wire_attr *a, struct vop_attr *out)
 {
 	uint16_t type = (uint16_t)(a->mode & S_IFMT);
 
+	attr_copy(a, out);
 	if (!valid_attr(a) || (vp->type != 0 && vp->type != type)) {
 		vp->bad = true;
 		return EIO;
 	}
 	vp->type = type;
-	attr_copy(a, out);
+	return 0;
+}
+
+static struct vop_time
+sx_time(const struct wire_sx_time *t)
+{
+	return (struct vop_time){ t->tv_sec, t->tv_nsec < 1000000000 ? t->tv_nsec : 999999999 };
+}
+
+int
+vn_statx(struct vn_node *vp, const struct wire_statx *sx, struct vop_statx *out)
+{
+	bool typed = (sx->mask & SX_TYPE) != 0, sized = (sx->mask & SX_SIZE) != 0;
+	uint16_t type = sx->mode & S_IFMT;
+
+	*out = (struct vop_statx){
+		.mask = sx->mask,
+		.blksize = sx->blksize,
+		.nlink = sx->nlink,
+		.uid = sx->uid,
+		.gid = sx->gid,
+		.mode = sx->mode,
+		.ino = sx->ino,
+		.size = sx->size,
+		.blocks = sx->blocks,
+		.attributes = sx->attributes,
+		.attributes_mask = sx->attributes_mask,
+		.atime = sx_time(&sx->atime),
+		.btime = sx_time(&sx->btime),
+		.ctime = sx_time(&sx->ctime),
+		.mtime = sx_time(&sx->mtime),
+		.rdev_major = sx->rdev_major,
+		.rdev_minor = sx->rdev_minor,
+		.dev_major = sx->dev_major,
+		.dev_minor = sx->dev_minor,
+	};
+	if ((sized && sx->size > INT64_MAX) ||
+	    (typed && (!valid_type(sx->mode) || (vp->type != 0 && vp->type != type)))) {
+		vp->bad = true;
+		return EIO;
+	}
+	if (typed)
+		vp->type = type;
 	return 0;
 }
 
@@ -400,11 +457,11 @@ node_find(struct vn_mount *mp, const struct wire_entry_out *e)
 
 /* An entry that names the root, whose lookups nobody counts: only "." and ".." can, when a host asks for them (NFS export). */
 static int
-root_entry(struct vn_mount *mp, const char *name, const struct wire_entry_out *e, struct vn_node **out)
+root_entry(struct vn_mount *mp, bool named, uint16_t wanted, const struct wire_entry_out *e, struct vn_node **out)
 {
 	uint16_t type = (uint16_t)(e->attr.mode & S_IFMT);
 
-	if (name != NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0)
+	if (named || wanted != 0)
 		return EIO;
 	if (mp->root.type != 0 && mp->root.type != type)
 		return EIO;
@@ -422,7 +479,10 @@ vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_
 	if (e->nodeid == 0 || !valid_attr(&e->attr) || (type != 0 && (e->attr.mode & S_IFMT) != type))
 		error = EIO;
 	else if (e->nodeid == WIRE_ROOT_ID)
-		error = root_entry(mp, name, e, &vp);
+		error = root_entry(mp, name != NULL, type, e, &vp);
+	else if (name != NULL && dvp->hashed && e->nodeid == dvp->d_nodeid && e->generation == dvp->d_generation &&
+		 S_ISDIR(e->attr.mode))
+		error = ELOOP;
 	else if ((vp = node_find(mp, e)) == NULL)
 		error = ENOMEM;
 	if (error != 0) {
@@ -437,7 +497,7 @@ vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_
 			name_seen(mp, vp, dvp, name, len);
 	}
 	out->nodeid = vp->nodeid;
-	out->generation = e->generation;
+	out->generation = vp != &mp->root ? e->generation : 0;
 	out->entry_valid = vn_timeout(e->entry_valid, e->entry_valid_nsec);
 	out->attr_valid = vn_timeout(e->attr_valid, e->attr_valid_nsec);
 	attr_copy(&e->attr, &out->attr);

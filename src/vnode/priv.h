@@ -9,6 +9,7 @@
 #ifndef VNODE_PRIV_H
 #define VNODE_PRIV_H
 
+#include <bsd/sys/queue.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -68,6 +69,13 @@ struct vn_mount {
 	uint64_t flags;    /* WIRE_INIT_* agreed */
 	uint32_t minor;
 	uint32_t max_write;
+	struct vn_file no_file;         /* stands for those that are handle-less and of no number: all 0 */
+	uint32_t name_max;              /* longest name the kernel would take from this daemon */
+	const struct vn_host_ops *host; /* who is told of notifications, or NULL */
+	void *host_arg;
+	TAILQ_HEAD(, vn_retrieve) retrieves; /* of notify.c */
+	unsigned nretrieves;
+	uint64_t note_warned; /* when it was last said that a notification makes no sense */
 	struct loop_soon *soon;
 	struct wire_forget_one forget[VN_FORGETS];
 	unsigned nforget;
@@ -80,13 +88,18 @@ struct vn_mount {
 void vn_call_init(struct conn_call *c, uint32_t opcode, const struct vn_node *vp, const struct vop_cred *cred);
 /* Append a name of len bytes with its NUL (borrowed). */
 void vn_call_name(struct conn_call *c, const char *name, size_t len);
+/* Append what the caller's extensions are, behind all else: for requests that make something. */
+void vn_call_ext(const struct vn_mount *mp, struct conn_call *c, const struct vop_cred *cred);
 /*
  * Exchange it. 0: c->rep is there, conn_done() is due. Else errno, the daemon's or ours, and nothing is due.
  */
 int vn_call(struct vn_mount *mp, struct conn_call *c);
 /* The same for an operation that a daemon may not have: ENOSYS is remembered, and then given without asking. */
 int vn_call_opt(struct vn_mount *mp, struct conn_call *c);
+/* The daemon is known not to have it: it said so to vn_call_opt(), or the agreed minor is older. */
 bool vn_nosys(const struct vn_mount *mp, uint32_t opcode);
+/* The end of an operation that returns nothing. */
+int vn_call_done(struct conn_call *c, int error);
 /* Move the call's tail over to out; vop_data_done() is due instead of conn_done(). */
 void vn_call_data(struct conn_call *c, struct vop_data *out);
 
@@ -95,14 +108,22 @@ void vn_call_data(struct conn_call *c, struct vop_data *out);
 void vn_ref(struct vn_node *vp);
 /*
  * Believe an entry that the daemon returned for a name in dvp, or refuse it: a node is found or made, its lookups are
- * counted for both sides, its name is set, and out is filled. EIO: it cannot be (bad type or size, the root's nodeid, nodeid 0);
- * ENOMEM. The daemon's lookup of what is refused is given back.
- * type: S_IFMT bits it must have, 0: any. name NULL: leave the name.
+ * counted for both sides, its name is set, and out is filled. The daemon's lookup of what is refused is given back.
+ * type: S_IFMT bits that something just made must have, 0: it is looked up. name NULL: it has none that counts (".", "..",
+ * TMPFILE).
+ * As in the kernel, the request fails and nothing else, with EIO: a type that is none or not the one wanted, a size above
+ * 2^63-1, nodeid 0, the root's nodeid (which only the look-up of a dot may give, and with the root's type); ELOOP: a directory in
+ * itself. A node with the same nodeid but another generation or type goes bad, and what is returned is a new one.
+ * ENOMEM.
  */
 int vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len,
     const struct wire_entry_out *e, uint16_t type, struct vop_entry *out);
-/* Believe attributes of a known node, or mark it bad. 0 or EIO. */
+/*
+ * Believe attributes of a known node, or mark it bad, as the kernel does: a type that is none or not the node's, a size above
+ * 2^63-1. 0 or EIO. vn_statx(): where the mask says that type and size are there.
+ */
 int vn_attr(struct vn_node *vp, const struct wire_attr *a, struct vop_attr *out);
+int vn_statx(struct vn_node *vp, const struct wire_statx *sx, struct vop_statx *out);
 struct vop_timeout vn_timeout(uint64_t sec, uint32_t nsec);
 /* Send the collected forgets now. */
 void vn_flush_forgets(struct vn_mount *mp);
@@ -120,5 +141,9 @@ void vn_nodes_free(struct vn_mount *mp);
 int vn_file_new(struct vn_mount *mp, struct vn_node *vp, uint64_t fh, bool dir, bool handleless, struct vn_file **out);
 void vn_file_free(struct vn_mount *mp, struct vn_file *fp);
 uint64_t vn_fh(const struct vn_file *fp);
+
+/* ---- notifications (notify.c) ---- */
+
+void vn_notify_free(struct vn_mount *mp);
 
 #endif

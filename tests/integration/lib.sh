@@ -2,7 +2,8 @@
 # Sourced by the scripts of this folder: a file system to test, served by the daemon $DAEMON through perfuse (or natively, under
 # `./check --native`).
 #
-#     serve [-o OPTS]     daemon $DAEMON shows the folder src at mnt; both in the test's work folder. Returns when it is mounted
+#     serve [-o OPTS]     daemon $DAEMON shows the folder src at mnt; both in the test's work folder. Returns when it is mounted.
+#                         "# daemons: bindfs:OPTS" gives it options too (ntfs-3g shows an image instead of the folder)
 #     unserve             unmount it and wait until it is gone
 #     fail, skip TEXT     end the test
 #     say TEXT            into the log
@@ -27,6 +28,10 @@ mkdir -p -m 700 "$XDG_RUNTIME_DIR"
 export LC_ALL=C.UTF-8 HOME="$work" GIT_CONFIG_NOSYSTEM=1
 umask 022
 DAEMON=${DAEMON:--}
+case $DAEMON in # passthrough_ll:writeback is passthrough_ll with that option
+*:*) flavour=${DAEMON#*:} DAEMON=${DAEMON%%:*} ;;
+*) flavour= ;;
+esac
 sftp_server=/usr/lib/openssh/sftp-server
 
 # Only a test that failed leaves something here; without this its work folder could not be removed.
@@ -61,11 +66,6 @@ not_native() {
 	! native || skip "nothing to compare on native mounts"
 }
 
-# Was this built with sanitizers? They cannot live in the engine's sandbox, and take memory of their own.
-sanitized() {
-	tr '{' '\n' <"$build/meson-info/intro-buildoptions.json" | grep '"b_sanitize"' | grep -v -q '"value": "none"'
-}
-
 have() { # PROGRAM...
 	for program in "$@"; do
 		command -v "$program" >/dev/null 2>&1 || skip "$program is not installed"
@@ -75,7 +75,7 @@ have() { # PROGRAM...
 # The daemon's command line without mountpoint and options; what it needs is made on the way. Sets the positional words in $@
 # of start_daemon's caller through "daemon_exec": daemon_exec PREFIX... -- SRC MNT OPTS
 daemon_exec() { # SRC MNT OPTS COMMAND-PREFIX...
-	d_src=$1 d_mnt=$2 d_opts=$3
+	d_src=$1 d_mnt=$2 d_opts=$3${flavour:+${3:+,}$flavour}
 	shift 3
 	d_comma=${d_opts:+,$d_opts}
 	case $DAEMON in
@@ -93,10 +93,16 @@ daemon_exec() { # SRC MNT OPTS COMMAND-PREFIX...
 		# cache=auto is its default: one second. Tests change the mount only through the mount.
 		"$@" "$tools/passthrough_ll" -o "source=$d_src$d_comma" "$d_mnt"
 		;;
+	fuse-overlayfs)
+		"$@" fuse-overlayfs -o "lowerdir=$d_src.lower,upperdir=$d_src,workdir=$d_src.work$d_comma" "$d_mnt"
+		;;
+	ntfs-3g)
+		"$@" ntfs-3g ${d_opts:+-o "$d_opts"} "$d_src.ntfs" "$d_mnt"
+		;;
 	squashfuse | squashfuse_ll)
 		"$@" "$DAEMON" ${d_opts:+-o "$d_opts"} "$d_src.sqfs" "$d_mnt"
 		;;
-	memfs_ll | hangfs)
+	memfs_ll | hangfs | notifyfs)
 		"$@" "$tools/$DAEMON" ${d_opts:+-o "$d_opts"} "$d_mnt"
 		;;
 	*) fail "no such daemon: $DAEMON" ;;
@@ -113,6 +119,14 @@ daemon_ready() { # what the daemon needs before its first start
 	gocryptfs)
 		have gocryptfs
 		[ -e "$src/gocryptfs.conf" ] || $as gocryptfs -q -init -scryptn 10 -extpass "echo secret" "$src" >/dev/null
+		;;
+	fuse-overlayfs)
+		have fuse-overlayfs
+		mkdir -p "$src.lower" "$src.work"
+		;;
+	ntfs-3g)
+		have ntfs-3g mkfs.ntfs
+		[ -e "$src.ntfs" ] || { truncate -s 1G "$src.ntfs" && mkfs.ntfs -F -q -f "$src.ntfs" >/dev/null 2>&1; }
 		;;
 	squashfuse | squashfuse_ll)
 		have "$DAEMON" mksquashfs

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * conn/conn.c as its unit tests include it: sending, allocation and watching can be spied on and made to fail. With it the
+ * conn/ as its unit tests include it: sending, allocation and watching can be spied on and made to fail. With it the
  * scripted daemon, and callers: coroutines that make one call each.
  */
 #include <check.h>
@@ -64,6 +64,8 @@ test_loop_io_set(struct loop_io *io, unsigned events)
 #define sendmsg test_sendmsg
 #define loop_io_set test_loop_io_set
 #include "../../src/conn/conn.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../../src/conn/recv.c" /* NOLINT(bugprone-suspicious-include) */
+#include "../../src/conn/send.c" /* NOLINT(bugprone-suspicious-include) */
 #undef malloc
 #undef calloc
 #undef chunk_get

@@ -35,6 +35,8 @@ fake_note(void *arg, int code, uint8_t *data, size_t len)
 	f->notes++;
 	f->note_code = code;
 	f->note_len = len;
+	if (f->pass_notes)
+		vn_notify(f->mp, data, len);
 }
 
 static const struct conn_ops fake_conn_ops = { .dead = fake_dead, .notify = fake_note };

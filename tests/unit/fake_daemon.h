@@ -31,6 +31,7 @@ struct fake {
 	unsigned notes; /* notifications, and what the last one was */
 	int note_code;
 	size_t note_len;
+	bool pass_notes; /* to the mount, as the engine does */
 };
 
 /* A conn, and the daemon's end with a send buffer of that size (0: large enough for everything, where the system allows). */

@@ -13,7 +13,11 @@
 const struct vop_cred op_cred = { .uid = 1001, .gid = 1002, .pid = 1003 };
 
 /* The arguments that nearly all have. */
-#define WHO op->mp, &op_cred
+#define WHO                                                                                                            \
+	op->mp, &(struct vop_cred)                                                                                     \
+	{                                                                                                              \
+		op_cred.uid, op_cred.gid, op_cred.pid, op->ext, op->extlen                                             \
+	}
 #define NAME op->name, strlen(op->name)
 
 static struct vn_file *
@@ -197,6 +201,82 @@ void
 op_readdir(struct op *op, struct vn_node *vp)
 {
 	op->error = vop_readdir(WHO, vp, op_file(op, vp), &op->io, op->plus, &op->out);
+}
+
+void
+op_tmpfile(struct op *op, struct vn_node *vp)
+{
+	struct vn_file *fp;
+
+	op->error = vop_tmpfile(WHO, vp, op->flags, op->mode, op->umask, op->xflags, &op->entry, &fp, &op->open_flags);
+	if (op->error == 0)
+		op->file = vn_file_id(fp);
+}
+
+void
+op_statx(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_statx(WHO, vp, op_file(op, vp), op->flags, op->mode, &op->sx, &op->valid);
+}
+
+void
+op_syncfs(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_syncfs(WHO, vp);
+}
+
+void
+op_fallocate(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_fallocate(WHO, vp, op_file(op, vp), op->mode, op->offset, op->size);
+}
+
+void
+op_lseek(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_lseek(WHO, vp, op_file(op, vp), op->offset, op->flags, &op->pos);
+}
+
+void
+op_copy_file_range(struct op *op, struct vn_node *vp)
+{
+	struct vn_node *vp_out;
+
+	if ((op->error = vn_get(op->mp, op->newdir, &vp_out)) != 0)
+		return;
+	op->error = vop_copy_file_range(WHO, vp, op_file(op, vp), vp_out,
+	    op->file_out != 0 ? vn_file_get(op->mp, op->file_out, vp_out) : NULL, &op->copy, &op->pos);
+	vn_put(op->mp, vp_out);
+}
+
+void
+op_getlk(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_getlk(WHO, vp, op_file(op, vp), &op->lock);
+}
+
+void
+op_setlk(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_setlk(WHO, vp, op_file(op, vp), &op->lock, op->wait);
+}
+
+void
+op_ioctl(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_ioctl(WHO, vp, op_file(op, vp), &op->ioctl, &op->result, &op->out);
+}
+
+void
+op_poll(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_poll(WHO, vp, op_file(op, vp), op->kh, op->flags, op->mode, &op->revents);
+}
+
+void
+op_bmap(struct op *op, struct vn_node *vp)
+{
+	op->error = vop_bmap(WHO, vp, op->offset, op->mode, &op->pos);
 }
 
 void

@@ -27,6 +27,14 @@ struct op {
 	struct vop_io io;
 	struct vop_setattr set;
 	uint64_t owner;
+	struct vop_lock lock; /* GETLK: result, too */
+	bool wait;
+	struct vop_ioctl ioctl;
+	struct vop_copy copy; /* to newdir, file_out */
+	uint64_t file_out;
+	uint64_t offset, size, kh; /* FALLOCATE, LSEEK; POLL; BMAP: offset is the block, mode its size */
+	const void *ext;           /* credentials' extensions */
+	size_t extlen;
 	/* results */
 	bool done;
 	int error;
@@ -35,7 +43,10 @@ struct op {
 	struct vop_timeout valid;
 	struct vop_statfs st;
 	struct vop_data out;
-	uint32_t need, written, open_flags;
+	uint32_t need, written, open_flags, revents;
+	struct vop_statx sx;
+	int32_t result;
+	uint64_t pos; /* LSEEK, COPY_FILE_RANGE, BMAP */
 	/* its own */
 	struct vn_mount *mp;
 	struct co *co;
@@ -71,6 +82,17 @@ void op_fsync(struct op *op, struct vn_node *vp);
 void op_release(struct op *op, struct vn_node *vp);
 void op_readdir(struct op *op, struct vn_node *vp);
 void op_destroy(struct op *op, struct vn_node *vp);
+void op_tmpfile(struct op *op, struct vn_node *vp);
+void op_statx(struct op *op, struct vn_node *vp); /* flags, mode: the mask */
+void op_syncfs(struct op *op, struct vn_node *vp);
+void op_fallocate(struct op *op, struct vn_node *vp);
+void op_lseek(struct op *op, struct vn_node *vp); /* flags: whence */
+void op_copy_file_range(struct op *op, struct vn_node *vp);
+void op_getlk(struct op *op, struct vn_node *vp);
+void op_setlk(struct op *op, struct vn_node *vp);
+void op_ioctl(struct op *op, struct vn_node *vp);
+void op_poll(struct op *op, struct vn_node *vp); /* flags, mode: the events */
+void op_bmap(struct op *op, struct vn_node *vp);
 
 /* Start it on this mount. The op must stay where it is until it is done. */
 void op_start(struct fake *f, struct op *op);

@@ -18,7 +18,10 @@ interrupted(const struct wire_req *of)
 	return intr;
 }
 
-/* One that is still queued is not taken back (the kernel would do that for a fatal signal only): INTERRUPT goes behind it. */
+/*
+ * One that is still queued is not taken back (the kernel would do that for a fatal signal only): INTERRUPT goes behind it, but before
+ * what has nothing to do with it.
+ */
 START_TEST(interrupt_queued)
 {
 	static struct caller k[256];
@@ -32,8 +35,9 @@ START_TEST(interrupt_queued)
 	for (unsigned i = 0; i < n; i++) {
 		req[i] = fake_expect(f, WIRE_STATFS);
 		ck_assert_uint_eq(req[i].hdr.nodeid, i);
+		if (i == n - 2)
+			(void)interrupted(&req[n - 2]);
 	}
-	(void)interrupted(&req[n - 2]);
 	fake_quiet(f);
 	for (unsigned i = 0; i < n; i++) {
 		fake_error(f, &req[i], i == n - 2 ? EINTR : EIO);
@@ -119,15 +123,16 @@ START_TEST(interrupt_flood)
 		ck_assert_uint_eq(conn_queued(f->conn), 1);
 	}
 	for (unsigned i = 0; i < n; i++) {
-		struct wire_req r = fake_expect(f, WIRE_STATFS);
+		struct wire_req r;
 
+		if (_i == 1 && i == n - 1) { /* before all that is queued */
+			intr = interrupted(&req);
+			fake_error(f, &req, EINTR);
+			ended(&k, 0);
+		}
+		r = fake_expect(f, WIRE_STATFS);
 		fake_error(f, &r, EIO);
 		ended(&s[i], 0);
-	}
-	if (_i == 1) {
-		intr = interrupted(&req);
-		fake_error(f, &req, EINTR);
-		ended(&k, 0);
 	}
 	fake_quiet(f);
 }

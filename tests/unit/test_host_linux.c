@@ -87,7 +87,7 @@ START_TEST(init)
 	ck_assert_uint_eq(got.time_gran, len < 64 ? 0 : dm < 23 ? 1 : 100);
 	ck_assert_uint_eq(got.map_alignment, 0);
 	ck_assert_uint_eq(got.max_stack_depth, 0);
-	ck_assert_uint_eq(got.request_timeout, 0);
+	ck_assert_uint_eq(got.request_timeout, flags & WIRE_INIT_REQUEST_TIMEOUT ? 3 : 0);
 	k_stop(k);
 }
 END_TEST

@@ -15,6 +15,7 @@
 
 #include "fake_daemon.c" /* NOLINT(bugprone-suspicious-include) */
 #include "fake_kernel.c" /* NOLINT(bugprone-suspicious-include) */
+#include "host/linux/priv.h"
 
 static struct kernel kernel, *k = &kernel;
 static struct fake fake, *f = &fake;
@@ -40,7 +41,8 @@ static const uint32_t opcodes[] = { WIRE_LOOKUP, WIRE_GETATTR, WIRE_SETATTR, WIR
 	WIRE_MKDIR, WIRE_UNLINK, WIRE_RMDIR, WIRE_RENAME, WIRE_LINK, WIRE_OPEN, WIRE_READ, WIRE_WRITE, WIRE_STATFS,
 	WIRE_RELEASE, WIRE_FSYNC, WIRE_SETXATTR, WIRE_GETXATTR, WIRE_LISTXATTR, WIRE_REMOVEXATTR, WIRE_FLUSH,
 	WIRE_OPENDIR, WIRE_READDIR, WIRE_RELEASEDIR, WIRE_FSYNCDIR, WIRE_ACCESS, WIRE_CREATE, WIRE_READDIRPLUS,
-	WIRE_RENAME2 };
+	WIRE_RENAME2, WIRE_GETLK, WIRE_SETLK, WIRE_SETLKW, WIRE_BMAP, WIRE_IOCTL, WIRE_POLL, WIRE_FALLOCATE, WIRE_LSEEK,
+	WIRE_COPY_FILE_RANGE_64, WIRE_SYNCFS, WIRE_TMPFILE, WIRE_STATX };
 #define OPCODES (int)(sizeof(opcodes) / sizeof(opcodes[0]))
 
 struct sample {
@@ -66,8 +68,30 @@ sample(uint32_t opcode)
 	case WIRE_FLUSH:
 	case WIRE_FSYNC:
 	case WIRE_RELEASE:
+	case WIRE_GETLK:
+	case WIRE_SETLK:
+	case WIRE_SETLKW:
+	case WIRE_POLL:
+	case WIRE_FALLOCATE:
+	case WIRE_LSEEK:
 		s.nodeid = k->file;
 		s.in.read.fh = k->file_fh; /* all have it first */
+		break;
+	case WIRE_IOCTL:
+		s.nodeid = k->file;
+		s.in.ioctl.fh = k->file_fh;
+		s.in.ioctl.in_size = 5;
+		s.len = 5;
+		break;
+	case WIRE_COPY_FILE_RANGE:
+	case WIRE_COPY_FILE_RANGE_64:
+		s.nodeid = s.in.copy_file_range.nodeid_out = k->file;
+		s.in.copy_file_range.fh_in = s.in.copy_file_range.fh_out = k->file_fh;
+		break;
+	case WIRE_STATX:
+		s.nodeid = k->file;
+		s.in.statx.getattr_flags = WIRE_GETATTR_FH;
+		s.in.statx.fh = k->file_fh;
 		break;
 	case WIRE_WRITE:
 		s.nodeid = k->file;
@@ -242,7 +266,9 @@ END_TEST
 START_TEST(unknown_ids)
 {
 	static const uint32_t with_fh[] = { WIRE_READ, WIRE_WRITE, WIRE_FLUSH, WIRE_FSYNC, WIRE_READDIR,
-		WIRE_READDIRPLUS, WIRE_FSYNCDIR, WIRE_GETATTR, WIRE_SETATTR };
+		WIRE_READDIRPLUS, WIRE_FSYNCDIR, WIRE_GETATTR, WIRE_SETATTR, WIRE_GETLK, WIRE_SETLK, WIRE_SETLKW,
+		WIRE_IOCTL, WIRE_POLL, WIRE_FALLOCATE, WIRE_LSEEK, WIRE_COPY_FILE_RANGE, WIRE_COPY_FILE_RANGE_64,
+		WIRE_STATX };
 	static const uint32_t two[] = { WIRE_LINK, WIRE_RENAME, WIRE_RENAME2 };
 	struct sample s;
 
@@ -260,6 +286,8 @@ START_TEST(unknown_ids)
 			fh = j == 0 ? 12345 : s.nodeid == k->file ? k->dir_fh : k->file_fh;
 			if (with_fh[i] == WIRE_GETATTR)
 				s.in.getattr.fh = fh;
+			else if (with_fh[i] == WIRE_STATX)
+				s.in.statx.fh = fh;
 			else if (with_fh[i] == WIRE_SETATTR)
 				s.in.setattr.fh = fh;
 			else
@@ -268,6 +296,13 @@ START_TEST(unknown_ids)
 			(void)k_expect(k, EBADF, 0);
 		}
 	}
+	s = sample(WIRE_COPY_FILE_RANGE_64); /* the other end */
+	s.in.copy_file_range.fh_out = k->dir_fh;
+	send_sample(&s);
+	(void)k_expect(k, EBADF, 0);
+	s.in.copy_file_range.nodeid_out = 12345;
+	send_sample(&s);
+	(void)k_expect(k, ESTALE, 0);
 	k_quiet(k);
 	fake_quiet(f);
 }
@@ -275,9 +310,7 @@ END_TEST
 
 START_TEST(no_such_operation)
 {
-	static const uint32_t none[] = { 0, 7, 19, WIRE_GETLK, WIRE_SETLK, WIRE_SETLKW, WIRE_BMAP, WIRE_IOCTL,
-		WIRE_POLL, WIRE_FALLOCATE, WIRE_LSEEK, WIRE_COPY_FILE_RANGE, WIRE_SETUPMAPPING, WIRE_REMOVEMAPPING,
-		WIRE_SYNCFS, WIRE_STATX, WIRE_COPY_FILE_RANGE_64, 54, 4096, UINT32_MAX };
+	static const uint32_t none[] = { 0, 7, 19, WIRE_SETUPMAPPING, WIRE_REMOVEMAPPING, 54, 4096, UINT32_MAX };
 	static const union wire_in zero;
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
@@ -285,9 +318,34 @@ START_TEST(no_such_operation)
 		(void)k_expect(k, ENOSYS, 0);
 		k_quiet(k);
 	}
-	k_send(k, WIRE_TMPFILE, k->dir, &zero, STR("x"));
-	(void)k_expect(k, ENOSYS, 0);
 	fake_quiet(f);
+}
+END_TEST
+
+/* Every opcode of the protocol is in the table, is the device's own, or is on the list of those that are not served. */
+START_TEST(every_operation)
+{
+	static const uint32_t device[] = { WIRE_FORGET, WIRE_BATCH_FORGET, WIRE_INTERRUPT, WIRE_NOTIFY_REPLY, WIRE_INIT,
+		WIRE_DESTROY };
+	static const uint32_t unserved[] = { WIRE_SETUPMAPPING, WIRE_REMOVEMAPPING };
+	unsigned count = 0;
+
+	for (uint32_t opcode = 0; opcode < 8192; opcode++) {
+		bool other = false;
+
+		if (wire_op(opcode) == NULL) {
+			ck_assert_ptr_null(op_lookup_fn(opcode));
+			continue;
+		}
+		for (size_t i = 0; i < sizeof(device) / sizeof(device[0]); i++)
+			other = other || opcode == device[i];
+		for (size_t i = 0; i < sizeof(unserved) / sizeof(unserved[0]); i++)
+			other = other || opcode == unserved[i];
+		if ((op_lookup_fn(opcode) != NULL) == other)
+			ck_abort_msg("%s has %s row", wire_opname(opcode), other ? "a" : "no");
+		count++;
+	}
+	ck_assert_uint_eq(count, 51);
 }
 END_TEST
 
@@ -425,47 +483,61 @@ START_TEST(no_open)
 }
 END_TEST
 
-/* Neither CREATE nor OPEN: an entry without a handle. */
+/* The kernel is told, and asks for MKNOD and OPEN from then on. */
 START_TEST(no_create)
 {
+	uint32_t opcode = _i == 0 ? WIRE_CREATE : WIRE_TMPFILE;
+	const union wire_in in = { .create = { O_RDWR | O_CREAT, S_IFREG | 0600, 0, 0 } };
+	struct wire_req req = k_ask(k, opcode, k->dir, DIR_D, &in, STR("/"));
+
+	fake_error(f, &req, ENOSYS);
+	(void)k_expect(k, ENOSYS, 0);
+	k_send(k, opcode, k->dir, &in, STR("/"));
+	(void)k_expect(k, ENOSYS, 0);
+	k_quiet(k);
+	fake_quiet(f);
+}
+END_TEST
+
+/* CREATE but no OPEN: an entry without a handle, whatever the daemon says, and no RELEASE for it. */
+START_TEST(create_without_open)
+{
+	uint32_t opcode = _i == 0 ? WIRE_CREATE : WIRE_TMPFILE;
+	union wire_out out = k_entry(NEW_D, S_IFREG | 0600);
+	size_t before = k_counts(k).files;
 	struct wire_entry_out entry;
 	struct wire_open_out open;
 	struct wire_req req;
 	const uint8_t *p;
 
-	req = k_ask(k, WIRE_RELEASE, k->file, FILE_D, IN(.release.fh = k->file_fh), NULL, 0);
-	k_done(k, &req);
-	req = k_ask(k, WIRE_RELEASEDIR, k->dir, DIR_D, IN(.release.fh = k->dir_fh), NULL, 0);
-	k_done(k, &req);
-	for (int i = 0; i < 2; i++) {
-		union wire_out out = k_entry(NEW_D, S_IFREG | 0600);
-
-		k_send(k, WIRE_CREATE, k->dir, IN(.create = { O_RDWR | O_CREAT, S_IFREG | 0600, 0, 0 }), STR("new"));
-		if (i == 0) {
-			req = fake_expect(f, WIRE_CREATE);
-			fake_error(f, &req, ENOSYS);
-		}
-		req = fake_expect(f, WIRE_MKNOD);
-		ck_assert_uint_eq(req.in.mknod.mode, S_IFREG | 0600);
-		fake_reply(f, &req, &out, NULL, 0);
-		if (i == 0) {
-			req = fake_expect(f, WIRE_OPEN);
-			ck_assert_uint_eq(req.hdr.nodeid, NEW_D);
-			fake_error(f, &req, ENOSYS);
-		}
-		p = k_expect(k, 0, sizeof(entry) + sizeof(open));
-		memcpy(&entry, p, sizeof(entry));
-		memcpy(&open, p + sizeof(entry), sizeof(open));
-		ck_assert_uint_ne(entry.nodeid, 0);
-		ck_assert_uint_eq(open.fh, 0);
-		ck_assert_uint_eq(k_counts(k).files, 0);
-		k_send(k, WIRE_RELEASE, entry.nodeid, IN(.release.flags = O_RDWR), NULL, 0);
-		(void)k_expect(k, 0, 0);
-	}
+	req = k_ask(k, WIRE_OPEN, k->file, FILE_D, IN(.open.flags = O_RDONLY), NULL, 0);
+	fake_error(f, &req, ENOSYS);
+	(void)k_expect(k, ENOSYS, 0);
+	req = k_ask(k, opcode, k->dir, DIR_D, IN(.create = { O_RDWR, S_IFREG | 0600, 0, 0 }), STR("/"));
+	out.create.open.fh = 99;
+	fake_reply(f, &req, &out, NULL, 0);
+	p = k_expect(k, 0, sizeof(entry) + sizeof(open));
+	memcpy(&entry, p, sizeof(entry));
+	memcpy(&open, p + sizeof(entry), sizeof(open));
+	ck_assert_uint_ne(entry.nodeid, 0);
+	ck_assert_uint_eq(open.fh, 0);
+	ck_assert_uint_eq(k_counts(k).files, before);
+	/* It is meant where a handle is, and only there. */
+	req = k_ask(k, WIRE_GETATTR, entry.nodeid, NEW_D, IN(.getattr.getattr_flags = WIRE_GETATTR_FH), NULL, 0);
+	ck_assert_uint_eq(req.in.getattr.getattr_flags, WIRE_GETATTR_FH);
+	ck_assert_uint_eq(req.in.getattr.fh, 0);
+	fake_error(f, &req, EPERM);
+	(void)k_expect(k, EPERM, 0);
+	req = k_ask(k, WIRE_GETATTR, entry.nodeid, NEW_D, IN(.getattr.fh = 0), NULL, 0);
+	ck_assert_uint_eq(req.in.getattr.getattr_flags, 0);
+	fake_error(f, &req, EPERM);
+	(void)k_expect(k, EPERM, 0);
+	k_send(k, WIRE_RELEASE, entry.nodeid, IN(.release.flags = O_RDWR), NULL, 0);
+	(void)k_expect(k, 0, 0);
 	k_quiet(k);
 	fake_quiet(f);
-	k_send(k, WIRE_FORGET, entry.nodeid, IN(.forget.nlookup = 2), NULL, 0);
-	forgotten(NEW_D, 2);
+	k_send(k, WIRE_FORGET, entry.nodeid, IN(.forget.nlookup = 1), NULL, 0);
+	forgotten(NEW_D, 1);
 }
 END_TEST
 
@@ -475,8 +547,12 @@ START_TEST(bad_node)
 {
 	struct wire_req req = k_ask(k, WIRE_GETATTR, k->file, FILE_D, IN(.getattr.fh = 0), NULL, 0);
 
+	struct wire_attr_out said;
+
 	fake_reply(f, &req, OUT(.attr.attr.mode = S_IFDIR | 0755), NULL, 0);
-	(void)k_expect(k, EIO, 0);
+	memcpy(
+	    &said, k_expect(k, 0, sizeof(said)), sizeof(said)); /* for the kernel to see that its inode is bad, too */
+	ck_assert_uint_eq(said.attr.mode, S_IFDIR | 0755);
 	k_send(k, WIRE_READ, k->file, IN(.read = { .fh = k->file_fh, .size = 10 }), NULL, 0);
 	(void)k_expect(k, EIO, 0);
 	fake_quiet(f);
@@ -723,12 +799,14 @@ main(void)
 	tcase_add_loop_test(t, unknown_nodeid, 0, OPCODES);
 	tcase_add_test(t, unknown_ids);
 	tcase_add_test(t, no_such_operation);
+	tcase_add_test(t, every_operation);
 	tcase_add_test(t, malformed_unanswered);
 	tcase_add_test(t, forget);
 	tcase_add_test(t, batch_forget);
 	tcase_add_test(t, interrupt);
 	tcase_add_loop_test(t, no_open, 0, 2);
-	tcase_add_test(t, no_create);
+	tcase_add_loop_test(t, no_create, 0, 2);
+	tcase_add_loop_test(t, create_without_open, 0, 2);
 	tcase_add_test(t, bad_node);
 	tcase_add_test(t, refused);
 	tcase_add_test(t, large_writes);

@@ -109,22 +109,41 @@ END_TEST
 /* What vnode/ cannot do is never offered; nor what the host does not want. */
 START_TEST(offer_masked)
 {
-	static const uint64_t never[] = { WIRE_INIT_POSIX_LOCKS, WIRE_INIT_FLOCK_LOCKS, WIRE_INIT_SPLICE_READ,
-		WIRE_INIT_SPLICE_WRITE, WIRE_INIT_SPLICE_MOVE, WIRE_INIT_HAS_IOCTL_DIR, WIRE_INIT_SECURITY_CTX,
-		WIRE_INIT_CREATE_SUPP_GROUP, WIRE_INIT_PASSTHROUGH, WIRE_INIT_ALLOW_IDMAP, WIRE_INIT_OVER_IO_URING,
-		WIRE_INIT_HAS_RESEND, WIRE_INIT_REQUEST_TIMEOUT, WIRE_INIT_SUBMOUNTS, WIRE_INIT_HAS_INODE_DAX };
+	static const uint64_t never[] = { WIRE_INIT_FILE_OPS, WIRE_INIT_SPLICE_READ, WIRE_INIT_SPLICE_WRITE,
+		WIRE_INIT_SPLICE_MOVE, WIRE_INIT_MAP_ALIGNMENT, WIRE_INIT_SUBMOUNTS, WIRE_INIT_HAS_INODE_DAX,
+		WIRE_INIT_PASSTHROUGH, WIRE_INIT_OVER_IO_URING, WIRE_INIT_RESERVED };
 	struct mounting m = { .want.flags = WIRE_INIT_ASYNC_READ | WIRE_INIT_PASSTHROUGH | WIRE_INIT_DONT_MASK };
 	struct wire_init i = { .minor = 40, .flags = UINT64_MAX };
 	struct wire_req req = begin(&m);
 
-	for (unsigned n = 0; n < sizeof(never) / sizeof(never[0]); n++)
+	uint64_t all = vn_flags_carried();
+
+	for (unsigned n = 0; n < sizeof(never) / sizeof(never[0]); n++) {
 		ck_assert_uint_eq(vn_flags_carried() & never[n], 0);
+		all |= never[n];
+	}
+	ck_assert_uint_eq(all, (UINT64_C(1) << 43) - 1); /* each is thought of */
 	ck_assert_uint_eq(req.in.init.flags, WIRE_INIT_ASYNC_READ | WIRE_INIT_DONT_MASK);
 	ck_assert_uint_eq(req.in.init.flags2, 0);
 	answer(&req, &i, WIRE_MINOR_MAX);
 	ended(&m, 0, NULL);
 	ck_assert_uint_eq(m.got.flags, WIRE_INIT_ASYNC_READ | WIRE_INIT_DONT_MASK);
 	ck_assert(!conn_proto(f->conn)->setxattr_ext);
+}
+END_TEST
+
+/* The daemon's time limit for a request is the host's to keep, when it has one. _i: 0 agreed, 1 not offered, 2 not answered */
+START_TEST(request_timeout)
+{
+	struct mounting m = { .want.flags = _i == 1 ? WIRE_INIT_ASYNC_READ : UINT64_MAX };
+	struct wire_init i = {
+		.minor = 45, .flags = WIRE_INIT_EXT | (_i == 2 ? 0 : WIRE_INIT_REQUEST_TIMEOUT), .request_timeout = 30
+	};
+	struct wire_req req = begin(&m);
+
+	answer(&req, &i, WIRE_MINOR_MAX);
+	ended(&m, 0, NULL);
+	ck_assert_uint_eq(m.got.request_timeout, _i == 0 ? 30 : 0);
 }
 END_TEST
 
@@ -299,6 +318,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_loop_test(t, offer, 8, 50);
 	tcase_add_test(t, offer_masked);
+	tcase_add_loop_test(t, request_timeout, 0, 3);
 	tcase_add_loop_test(t, minors, 8, 50);
 	tcase_add_loop_test(t, bounds, 0, 2);
 	tcase_add_loop_test(t, small_sockets, 0, 5);

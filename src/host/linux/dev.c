@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -26,8 +27,10 @@ enum {
 	RX_KEEP = 2,        /* chunks kept for the next request */
 	SMALL = 1024,       /* requests up to this size are copied */
 	SMALL_ANSWER = 256, /* answers up to this size go out in one piece */
+	STUCK_TICK = 10,    /* milliseconds */
 };
 #define RETRY_NS (5 * CLOCK_MSEC) /* when there was no memory to receive a request */
+#define STUCK_NS (2 * CLOCK_SEC)  /* for a notification that is being written when the host is freed */
 #define IDLE_NS (1 * CLOCK_SEC)   /* without any request for that long: give memory back */
 
 struct host_linux {
@@ -41,6 +44,7 @@ struct host_linux {
 	struct loop_soon *over;
 	struct chunk_pool *pool;
 	struct chunk *rx;
+	struct notifier *notifier;
 	struct ops running;
 	size_t nrunning;
 	struct wire_proto proto; /* the kernel's */
@@ -85,6 +89,8 @@ host_linux_new(struct loop *loop, int fuse_fd, struct vn_mount *mp, const struct
 		goto fail;
 	if ((error = loop_io_add(loop, fuse_fd, LOOP_READ, on_io, h, &h->io)) != 0)
 		goto fail;
+	if ((error = notifier_new(loop, fuse_fd, mp, &h->notifier)) != 0)
+		goto fail;
 	h->fd = fuse_fd;
 	*out = h;
 	return 0;
@@ -93,12 +99,55 @@ fail:
 	return error;
 }
 
+/* Refuse one request that nobody will serve. false: there is none, or there will be none. */
+static bool
+refuse_pending(struct host_linux *h)
+{
+	const struct wire_in_header *hdr = (const void *)h->rx->data;
+	struct wire_out_header out = { .len = sizeof(out), .error = -ENOTCONN };
+	const struct wire_op *op;
+	ssize_t n = read(h->fd, h->rx->data, h->rx->cap);
+
+	if (n < (ssize_t)sizeof(*hdr))
+		return n < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOENT);
+	op = wire_op(hdr->opcode);
+	out.unique = hdr->unique;
+	if (hdr->opcode != WIRE_INTERRUPT && (op == NULL || !op->no_reply))
+		(void)!write(h->fd, &out, sizeof(out));
+	return true;
+}
+
+/*
+ * The notifier may be in a write(2) that waits for a lock, of a request that is still in the kernel's queue. Nothing else ends that
+ * write, not even our exit, which would wait for the thread. So such requests are refused until it is free. What it could wait
+ * for beyond that is no affair of this mount's, and is not waited for.
+ */
+static void
+free_notifier(struct host_linux *h)
+{
+	struct pollfd p[2] = { { .fd = h->fd, .events = POLLIN }, { .events = POLLIN } };
+	uint64_t until = clock_ns() + STUCK_NS;
+
+	if (h->rx == NULL || h->rx->refs > 1) {
+		chunk_unref(h->rx);
+		h->rx = chunk_get(h->pool);
+	}
+	while (!notifier_stop(h->notifier) && clock_ns() < until) {
+		p[1].fd = notifier_wake_fd(h->notifier);
+		(void)poll(p, 2, STUCK_TICK);
+		if (p[0].revents != 0 && (h->rx == NULL || !refuse_pending(h)))
+			p[0].fd = -1; /* the mount is gone, which ends that write */
+	}
+	notifier_free(h->notifier);
+}
+
 void
 host_linux_free(struct host_linux *h)
 {
 	if (h == NULL)
 		return;
 	assert(h->nrunning == 0);
+	free_notifier(h);
 	loop_io_del(h->io);
 	loop_timer_del(h->idle);
 	loop_timer_del(h->retry);
@@ -109,6 +158,12 @@ host_linux_free(struct host_linux *h)
 	if (h->fd != -1)
 		close(h->fd);
 	free(h);
+}
+
+void
+host_linux_notes(const struct host_linux *h, struct host_linux_notes *out)
+{
+	notifier_counts(h->notifier, out);
 }
 
 size_t
@@ -200,6 +255,7 @@ reply_init(struct op *op, const struct wire_init *kernel, const struct host_init
 	i.max_write = got->max_write;
 	i.time_gran = got->time_gran;
 	i.max_pages = (uint16_t)got->max_pages;
+	i.request_timeout = got->request_timeout;
 	h->proto.minor = got->minor;
 	h->proto.setxattr_ext = (i.flags & WIRE_INIT_SETXATTR_EXT) != 0;
 	return reply_data(op, body, wire_init_reply(&i, kernel->minor, body, sizeof(body)));
@@ -320,7 +376,7 @@ op_main(void *arg)
 	TAILQ_INSERT_TAIL(&h->running, &op, link);
 	h->nrunning++;
 	error = wire_parse_request(&h->proto, msg, start.len, &op.req);
-	op.cred = (struct vop_cred){ op.req.hdr.uid, op.req.hdr.gid, (pid_t)op.req.hdr.pid };
+	op.cred = (struct vop_cred){ op.req.hdr.uid, op.req.hdr.gid, (pid_t)op.req.hdr.pid, op.req.ext, op.req.extlen };
 	if (error == 0) {
 		op_run(&op);
 	} else {
@@ -355,7 +411,8 @@ run_inline(struct host_linux *h, const struct wire_in_header *hdr, size_t len)
 	const struct wire_forget_one *one;
 	struct wire_req req;
 
-	if (hdr->opcode != WIRE_FORGET && hdr->opcode != WIRE_BATCH_FORGET && hdr->opcode != WIRE_INTERRUPT)
+	if (hdr->opcode != WIRE_FORGET && hdr->opcode != WIRE_BATCH_FORGET && hdr->opcode != WIRE_INTERRUPT &&
+	    hdr->opcode != WIRE_NOTIFY_REPLY)
 		return false;
 	if (wire_parse_request(&h->proto, h->rx->data, len, &req) != 0) {
 		log_warn("a request of the kernel's (%s, %zu bytes) makes no sense", wire_opname(hdr->opcode), len);
@@ -369,6 +426,10 @@ run_inline(struct host_linux *h, const struct wire_in_header *hdr, size_t len)
 		one = (const struct wire_forget_one *)(const void *)req.data;
 		for (uint32_t i = 0; i < req.in.batch_forget.count; i++)
 			vop_forget(h->mp, one[i].nodeid, one[i].nlookup);
+		break;
+	case WIRE_NOTIFY_REPLY: /* under the daemon's unique, with the bytes it has asked for */
+		vn_retrieved(
+		    h->mp, hdr->nodeid, hdr->unique, req.in.notify_retrieve.offset, req.data, (uint32_t)req.datalen);
 		break;
 	default:
 		interrupt(h, req.in.interrupt.unique);

@@ -29,6 +29,13 @@ void host_linux_free(struct host_linux *h);
 /* Operations running. */
 size_t host_linux_running(const struct host_linux *h);
 
+/* The daemon's notifications, as the kernel took them. */
+struct host_linux_notes {
+	uint64_t taken, refused;
+	size_t waiting; /* not written yet */
+};
+void host_linux_notes(const struct host_linux *h, struct host_linux_notes *out);
+
 /* ---- mounting: also used by the privileged parent, which includes nothing else ---- */
 
 struct host_mount {        /* fixed size: it crosses the privilege boundary as it is */

@@ -2,12 +2,13 @@
 /*
  * The kernel's requests as vnode operations: one small function per opcode takes the request's fields, calls the vop, and puts
  * the result into the kernel's answer. What the kernel refuses to take (its caller is gone) is undone: lookups are
- * given back, opened files released.
+ * given back, opened files released. Here: names and attributes, and the table of all; what is done to open files is in
+ * ops_file.c.
  */
 #include <errno.h>
 #include <string.h>
 
-#include "host/linux/priv.h"
+#include "host/linux/ops.h"
 
 /* ---- conversions ---- */
 
@@ -34,8 +35,8 @@ put_attr(struct wire_attr *to, const struct vop_attr *a)
 	};
 }
 
-static void
-put_entry(struct wire_entry_out *to, const struct vop_entry *e)
+void
+op_put_entry(struct wire_entry_out *to, const struct vop_entry *e)
 {
 	to->nodeid = e->nodeid;
 	to->generation = e->generation;
@@ -53,7 +54,7 @@ reply_entry(struct op *op, const struct vop_entry *e)
 	union wire_out out;
 
 	memset(&out.entry, 0, sizeof(out.entry));
-	put_entry(&out.entry, e);
+	op_put_entry(&out.entry, e);
 	if (reply_out(op, &out) != 0 && e->nodeid != 0)
 		vop_forget(op->mp, e->nodeid, 1);
 	return 0;
@@ -72,9 +73,8 @@ reply_attr(struct op *op, const struct vop_attr *a, struct vop_timeout valid)
 	return 0;
 }
 
-/* Answer an operation that returns nothing. */
-static int
-reply_done(struct op *op, int error)
+int
+op_done(struct op *op, int error)
 {
 	if (error != 0)
 		return error;
@@ -82,12 +82,22 @@ reply_done(struct op *op, int error)
 	return 0;
 }
 
-/* The open file that the kernel means by fh; 0 stands for none (a handle-less file, or the kernel does not say). 0 or EBADF. */
-static int
-get_file(struct op *op, const struct vn_node *vp, uint64_t fh, struct vn_file **out)
+int
+op_file(struct op *op, const struct vn_node *vp, uint64_t fh, struct vn_file **out)
 {
 	*out = fh != 0 ? vn_file_get(op->mp, fh, vp) : NULL;
 	return fh != 0 && *out == NULL ? EBADF : 0;
+}
+
+/* The same where a flag says whether one is meant; then 0 is a handle-less one, and the daemon is told so. */
+static int
+flagged_file(struct op *op, const struct vn_node *vp, bool meant, uint64_t fh, struct vn_file **out)
+{
+	if (meant && fh == 0) {
+		*out = vn_file_handleless(op->mp);
+		return 0;
+	}
+	return op_file(op, vp, meant ? fh : 0, out);
 }
 
 /* ---- names ---- */
@@ -149,13 +159,13 @@ op_link(struct op *op, struct vn_node *dvp)
 static int
 op_unlink(struct op *op, struct vn_node *vp)
 {
-	return reply_done(op, vop_unlink(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0]));
+	return op_done(op, vop_unlink(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0]));
 }
 
 static int
 op_rmdir(struct op *op, struct vn_node *vp)
 {
-	return reply_done(op, vop_rmdir(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0]));
+	return op_done(op, vop_rmdir(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0]));
 }
 
 static int
@@ -169,7 +179,7 @@ rename_to(struct op *op, struct vn_node *dvp, uint64_t newdir, uint32_t flags)
 	error = vop_rename(op->mp, &op->cred, dvp, op->req.name[0], op->req.namelen[0], newdvp, op->req.name[1],
 	    op->req.namelen[1], flags);
 	vn_put(op->mp, newdvp);
-	return reply_done(op, error);
+	return op_done(op, error);
 }
 
 static int
@@ -197,20 +207,31 @@ op_readlink(struct op *op, struct vn_node *vp)
 	return 0;
 }
 
-/* ---- attributes ---- */
+/*
+ * ---- attributes ----
+ *
+ * Those that made a node bad are passed on: the kernel then finds its own inode bad and looks the name up again, as it does
+ * natively. With a plain EIO it would go on believing the name for as long as it is valid.
+ */
+
+static int
+unless_bad(const struct vn_node *vp, int error)
+{
+	return error == EIO && vn_bad(vp) ? 0 : error;
+}
 
 static int
 op_getattr(struct op *op, struct vn_node *vp)
 {
 	const struct wire_getattr_in *in = &op->req.in.getattr;
-	struct vop_timeout valid;
-	struct vop_attr attr;
+	struct vop_timeout valid = { 0 };
+	struct vop_attr attr = { 0 }; /* of no type, which is bad */
 	struct vn_file *file;
 	int error;
 
-	if ((error = get_file(op, vp, in->getattr_flags & WIRE_GETATTR_FH ? in->fh : 0, &file)) != 0)
+	if ((error = flagged_file(op, vp, (in->getattr_flags & WIRE_GETATTR_FH) != 0, in->fh, &file)) != 0)
 		return error;
-	error = vop_getattr(op->mp, &op->cred, vp, file, &attr, &valid);
+	error = unless_bad(vp, vop_getattr(op->mp, &op->cred, vp, file, &attr, &valid));
 	return error != 0 ? error : reply_attr(op, &attr, valid);
 }
 
@@ -232,21 +253,21 @@ op_setattr(struct op *op, struct vn_node *vp)
 		.mtimensec = in->mtimensec,
 		.ctimensec = in->ctimensec,
 	};
-	struct vop_timeout valid;
-	struct vop_attr attr;
+	struct vop_timeout valid = { 0 };
+	struct vop_attr attr = { 0 }; /* of no type, which is bad */
 	struct vn_file *file;
 	int error;
 
-	if ((error = get_file(op, vp, in->valid & WIRE_FATTR_FH ? in->fh : 0, &file)) != 0)
+	if ((error = flagged_file(op, vp, (in->valid & WIRE_FATTR_FH) != 0, in->fh, &file)) != 0)
 		return error;
-	error = vop_setattr(op->mp, &op->cred, vp, file, &set, &attr, &valid);
+	error = unless_bad(vp, vop_setattr(op->mp, &op->cred, vp, file, &set, &attr, &valid));
 	return error != 0 ? error : reply_attr(op, &attr, valid);
 }
 
 static int
 op_access(struct op *op, struct vn_node *vp)
 {
-	return reply_done(op, vop_access(op->mp, &op->cred, vp, op->req.in.access.mask));
+	return op_done(op, vop_access(op->mp, &op->cred, vp, op->req.in.access.mask));
 }
 
 static int
@@ -268,6 +289,55 @@ op_statfs(struct op *op, struct vn_node *vp)
 		.bsize = st.bsize,
 		.namelen = st.namelen,
 		.frsize = st.frsize,
+	};
+	(void)reply_out(op, &out);
+	return 0;
+}
+
+static struct wire_sx_time
+sx_time(struct vop_time t)
+{
+	return (struct wire_sx_time){ .tv_sec = t.sec, .tv_nsec = t.nsec };
+}
+
+static int
+op_statx(struct op *op, struct vn_node *vp)
+{
+	const struct wire_statx_in *in = &op->req.in.statx;
+	struct vop_timeout valid = { 0 };
+	struct vop_statx sx = { .mask = 1 }; /* a type, and none: bad */
+	struct vn_file *file;
+	union wire_out out;
+	int error;
+
+	if ((error = flagged_file(op, vp, (in->getattr_flags & WIRE_GETATTR_FH) != 0, in->fh, &file)) != 0)
+		return error;
+	error = vop_statx(op->mp, &op->cred, vp, file, in->sx_flags, in->sx_mask, &sx, &valid);
+	if ((error = unless_bad(vp, error)) != 0)
+		return error;
+	memset(&out.statx, 0, sizeof(out.statx));
+	out.statx.attr_valid = valid.sec;
+	out.statx.attr_valid_nsec = valid.nsec;
+	out.statx.stat = (struct wire_statx){
+		.mask = sx.mask,
+		.blksize = sx.blksize,
+		.attributes = sx.attributes,
+		.nlink = sx.nlink,
+		.uid = sx.uid,
+		.gid = sx.gid,
+		.mode = (uint16_t)sx.mode,
+		.ino = sx.ino,
+		.size = sx.size,
+		.blocks = sx.blocks,
+		.attributes_mask = sx.attributes_mask,
+		.atime = sx_time(sx.atime),
+		.btime = sx_time(sx.btime),
+		.ctime = sx_time(sx.ctime),
+		.mtime = sx_time(sx.mtime),
+		.rdev_major = sx.rdev_major,
+		.rdev_minor = sx.rdev_minor,
+		.dev_major = sx.dev_major,
+		.dev_minor = sx.dev_minor,
 	};
 	(void)reply_out(op, &out);
 	return 0;
@@ -315,219 +385,22 @@ op_setxattr(struct op *op, struct vn_node *vp)
 {
 	const struct wire_setxattr_in *in = &op->req.in.setxattr;
 
-	return reply_done(op, vop_setxattr(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], op->req.data,
-				  op->req.datalen, in->flags, in->setxattr_flags));
+	return op_done(op, vop_setxattr(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], op->req.data,
+			       op->req.datalen, in->flags, in->setxattr_flags));
 }
 
 static int
 op_removexattr(struct op *op, struct vn_node *vp)
 {
-	return reply_done(op, vop_removexattr(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0]));
+	return op_done(op, vop_removexattr(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0]));
 }
 
-/* ---- files ---- */
-
-static void
-put_open(struct wire_open_out *to, const struct vn_file *file, uint32_t open_flags)
-{
-	/* What the kernel knows of; the upper ones (passthrough) need descriptors that no socket carries. */
-	enum {
-		KNOWN = VOP_OPEN_DIRECT_IO | VOP_OPEN_KEEP_CACHE | VOP_OPEN_NONSEEKABLE | VOP_OPEN_CACHE_DIR |
-			VOP_OPEN_STREAM | VOP_OPEN_NOFLUSH | VOP_OPEN_PARALLEL_DIRECT_WRITES
-	};
-
-	*to = (struct wire_open_out){ .fh = vn_file_id(file), .open_flags = open_flags & KNOWN };
-}
-
-static int
-reply_open(struct op *op, struct vn_file *file, uint32_t open_flags, bool dir)
-{
-	union wire_out out;
-
-	if (vn_handleless(op->mp, dir)) {
-		/* The kernel asks no more, sends no RELEASE, and its I/O carries no handle. */
-		vop_release_unused(op->mp, file);
-		return ENOSYS;
-	}
-	put_open(&out.open, file, open_flags);
-	if (reply_out(op, &out) != 0)
-		vop_release_unused(op->mp, file);
-	return 0;
-}
-
-static int
-op_open(struct op *op, struct vn_node *vp)
-{
-	const struct wire_open_in *in = &op->req.in.open;
-	struct vn_file *file;
-	uint32_t open_flags;
-	int error = vop_open(op->mp, &op->cred, vp, in->flags, in->open_flags, &file, &open_flags);
-
-	return error != 0 ? error : reply_open(op, file, open_flags, false);
-}
-
-static int
-op_opendir(struct op *op, struct vn_node *vp)
-{
-	struct vn_file *file;
-	uint32_t open_flags;
-	int error = vop_opendir(op->mp, &op->cred, vp, op->req.in.open.flags, &file, &open_flags);
-
-	return error != 0 ? error : reply_open(op, file, open_flags, true);
-}
-
-static int
-op_create(struct op *op, struct vn_node *vp)
-{
-	const struct wire_create_in *in = &op->req.in.create;
-	struct vn_file *file;
-	struct vop_entry e;
-	union wire_out out;
-	uint32_t open_flags;
-	int error;
-
-	error = vop_create(op->mp, &op->cred, vp, op->req.name[0], op->req.namelen[0], in->flags, in->mode, in->umask,
-	    in->open_flags, &e, &file, &open_flags);
-	if (error != 0)
-		return error;
-	memset(&out.create, 0, sizeof(out.create));
-	put_entry(&out.create.entry, &e);
-	put_open(&out.create.open, file, open_flags);
-	if (vn_handleless(op->mp, false)) {
-		/* As after ENOSYS of OPEN: I/O carries no handle, and some kernels send no RELEASE. */
-		vop_release_unused(op->mp, file);
-		file = NULL;
-		out.create.open.fh = 0;
-	}
-	if (reply_out(op, &out) != 0) {
-		if (file != NULL)
-			vop_release_unused(op->mp, file);
-		vop_forget(op->mp, e.nodeid, 1);
-	}
-	return 0;
-}
-
-static int
-op_read(struct op *op, struct vn_node *vp)
-{
-	const struct wire_read_in *in = &op->req.in.read;
-	struct vop_io io = { in->offset, in->size, in->read_flags, in->lock_owner, in->flags };
-	struct vop_data data;
-	struct vn_file *file;
-	int error;
-
-	if ((error = get_file(op, vp, in->fh, &file)) != 0)
-		return error;
-	if ((error = vop_read(op->mp, &op->cred, vp, file, &io, &data)) != 0)
-		return error;
-	(void)reply_data(op, data.p, data.len);
-	vop_data_done(&data);
-	return 0;
-}
-
-static int
-op_write(struct op *op, struct vn_node *vp)
-{
-	const struct wire_write_in *in = &op->req.in.write;
-	struct vop_io io = { in->offset, in->size, in->write_flags, in->lock_owner, in->flags };
-	struct vn_file *file;
-	union wire_out out;
-	uint32_t written;
-	int error;
-
-	if ((error = get_file(op, vp, in->fh, &file)) != 0)
-		return error;
-	error = vop_write(op->mp, &op->cred, vp, file, &io, op->req.data, op->req.datalen, &written);
-	if (error != 0)
-		return error;
-	out.write = (struct wire_write_out){ .size = written };
-	(void)reply_out(op, &out);
-	return 0;
-}
-
-static int
-op_flush(struct op *op, struct vn_node *vp)
-{
-	const struct wire_flush_in *in = &op->req.in.flush;
-	struct vn_file *file;
-	int error;
-
-	if ((error = get_file(op, vp, in->fh, &file)) != 0)
-		return error;
-	return reply_done(op, vop_flush(op->mp, &op->cred, vp, file, in->lock_owner));
-}
-
-static int
-fsync_file(struct op *op, struct vn_node *vp, bool dir)
-{
-	const struct wire_fsync_in *in = &op->req.in.fsync;
-	struct vn_file *file;
-	int error;
-
-	if ((error = get_file(op, vp, in->fh, &file)) != 0)
-		return error;
-	return reply_done(op, vop_fsync(op->mp, &op->cred, vp, file, in->fsync_flags, dir));
-}
-
-static int
-op_fsync(struct op *op, struct vn_node *vp)
-{
-	return fsync_file(op, vp, false);
-}
-
-static int
-op_fsyncdir(struct op *op, struct vn_node *vp)
-{
-	return fsync_file(op, vp, true);
-}
-
-/* (vp is NULL: the file is known by its id alone.) */
-static int
-op_release(struct op *op, struct vn_node *vp)
-{
-	const struct wire_release_in *in = &op->req.in.release;
-	struct vn_file *file;
-	int error;
-
-	if ((error = get_file(op, vp, in->fh, &file)) != 0)
-		return error;
-	if (file == NULL)
-		return reply_done(op, 0);
-	return reply_done(op, vop_release(op->mp, &op->cred, file, in->flags, in->release_flags, in->lock_owner));
-}
-
-static int
-read_directory(struct op *op, struct vn_node *vp, bool plus)
-{
-	const struct wire_read_in *in = &op->req.in.read;
-	struct vop_io io = { in->offset, in->size, in->read_flags, in->lock_owner, in->flags };
-	struct vop_data data;
-	struct vn_file *file;
-	int error;
-
-	if ((error = get_file(op, vp, in->fh, &file)) != 0)
-		return error;
-	if ((error = vop_readdir(op->mp, &op->cred, vp, file, &io, plus, &data)) != 0)
-		return error;
-	if (reply_data(op, data.p, data.len) != 0 && plus)
-		vop_readdir_undo(op->mp, &data);
-	vop_data_done(&data);
-	return 0;
-}
-
-static int
-op_readdir(struct op *op, struct vn_node *vp)
-{
-	return read_directory(op, vp, false);
-}
-
-static int
-op_readdirplus(struct op *op, struct vn_node *vp)
-{
-	return read_directory(op, vp, true);
-}
-
-/* ---- the table: no row, ENOSYS; FORGET, BATCH_FORGET, INTERRUPT, INIT and DESTROY are the device's own ---- */
+/*
+ * ---- the table: no row, ENOSYS ----
+ *
+ * FORGET, BATCH_FORGET, INTERRUPT, NOTIFY_REPLY, INIT and DESTROY are the device's own. SETUPMAPPING and REMOVEMAPPING (DAX) are not
+ * served: they map a file into a window of memory that virtiofs shares and a socket has not. Nor is CUSE_INIT: no mount has it.
+ */
 
 static op_fn *const table[] = {
 	[WIRE_LOOKUP] = op_lookup,
@@ -560,6 +433,19 @@ static op_fn *const table[] = {
 	[WIRE_CREATE] = op_create,
 	[WIRE_READDIRPLUS] = op_readdirplus,
 	[WIRE_RENAME2] = op_rename2,
+	[WIRE_GETLK] = op_getlk,
+	[WIRE_SETLK] = op_setlk,
+	[WIRE_SETLKW] = op_setlk,
+	[WIRE_BMAP] = op_bmap,
+	[WIRE_IOCTL] = op_ioctl,
+	[WIRE_POLL] = op_poll,
+	[WIRE_FALLOCATE] = op_fallocate,
+	[WIRE_LSEEK] = op_lseek,
+	[WIRE_COPY_FILE_RANGE] = op_copy_file_range,
+	[WIRE_COPY_FILE_RANGE_64] = op_copy_file_range,
+	[WIRE_SYNCFS] = op_syncfs,
+	[WIRE_TMPFILE] = op_tmpfile,
+	[WIRE_STATX] = op_statx,
 };
 
 op_fn *

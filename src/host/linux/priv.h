@@ -41,4 +41,17 @@ typedef int op_fn(struct op *op, struct vn_node *vp);
 /* The operation for an opcode, or NULL: ENOSYS. */
 op_fn *op_lookup_fn(uint32_t opcode);
 
+/* ---- notifications (notify.c) ---- */
+
+struct notifier;
+
+/* Take mp's notifications and write them to fuse_fd (borrowed). There is no thread before the first. 0 or errno. */
+int notifier_new(struct loop *loop, int fuse_fd, struct vn_mount *mp, struct notifier **out);
+/* Ask the thread to end. Whether it has (or there is none); the descriptor becomes readable when it does. n may be NULL. */
+bool notifier_stop(struct notifier *n);
+int notifier_wake_fd(const struct notifier *n);
+void notifier_counts(const struct notifier *n, struct host_linux_notes *out);
+/* What has not been written is dropped. Never waits: a thread that has not ended frees the rest when it does. n may be NULL. */
+void notifier_free(struct notifier *n);
+
 #endif
