@@ -2,20 +2,13 @@
 /*
  * libFuzzer target for ctl/: every parser of what a peer sends. The first byte selects the parser; the rest is the packet, in memory
  * that ends where it ends. What a parser believed is used as its callers use it, and must come out the same when it is built again.
- *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc fuzz/fuzz_frame.c src/ctl/[a-z]*.c src/base/buf.c \
- *         -ljansson -o fuzz_frame
  */
-#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "ctl/frame.h"
 #include "ctl/mountopts.h"
 #include "ctl/status.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
+#include "fuzz.h"
 
 static void
 options(const char *list)
@@ -24,17 +17,16 @@ options(const char *list)
 	char *bad;
 
 	int error = mountopts_parse(list, &o, &bad);
-	assert(error == 0 || error == EINVAL);
+	MUST(error == 0 || error == EINVAL);
 	if (error != 0) {
-		assert(strstr(list, bad) != NULL);
+		MUST(strstr(list, bad) != NULL);
 		free(bad);
 		return;
 	}
-	assert(bad == NULL && o.fd >= -1 && (o.flags & o.flags_cleared) == 0);
+	MUST(bad == NULL && o.fd >= -1 && (o.flags & o.flags_cleared) == 0);
 	if (o.rest != NULL) { /* nothing in the rest is ours, and all of it stays */
-		assert(mountopts_parse(o.rest, &again, &bad) == 0);
-		assert(
-		    strcmp(again.rest, o.rest) == 0 && again.fd == -1 && again.flags == 0 && again.flags_cleared == 0);
+		MUST(mountopts_parse(o.rest, &again, &bad) == 0);
+		MUST(strcmp(again.rest, o.rest) == 0 && again.fd == -1 && again.flags == 0 && again.flags_cleared == 0);
 		mountopts_free(&again);
 	}
 	mountopts_free(&o);
@@ -50,12 +42,12 @@ frame(const void *data, size_t len)
 	size_t n;
 
 	if (frame_parse(data, len, &hdr, &s, &why) != 0) {
-		assert(why != NULL && *why != '\0');
+		MUST(why != NULL && *why != '\0');
 		return;
 	}
-	assert(s.target[0] != '\0');
-	assert(frame_build(&s, hdr.mountflags, hdr.sndbuf, hdr.flags, &again, &n) == 0);
-	assert(n == len && memcmp(again, data, len) == 0);
+	MUST(s.target[0] != '\0');
+	MUST(frame_build(&s, hdr.mountflags, hdr.sndbuf, hdr.flags, &again, &n) == 0);
+	MUST(n == len && memcmp(again, data, len) == 0);
 	free(again);
 	options(s.data);
 }
@@ -69,8 +61,8 @@ answer(const void *data, size_t len)
 
 	if (frame_answer_parse(data, len, &a, &text) != 0)
 		return;
-	assert(frame_answer_build(again, sizeof(again), a.code, a.error, a.pid, text) == len);
-	assert(memcmp(again, data, len) == 0);
+	MUST(frame_answer_build(again, sizeof(again), a.code, a.error, a.pid, text) == len);
+	MUST(memcmp(again, data, len) == 0);
 }
 
 static void
@@ -81,11 +73,11 @@ status_request(const char *data, size_t len)
 	char *text;
 
 	if (status_parse_request(data, len, &r, &why) != 0) {
-		assert(why != NULL);
+		MUST(why != NULL);
 		return;
 	}
-	assert(status_build_request(&r, &text) == 0);
-	assert(status_parse_request(text, strlen(text), &again, &why) == 0 && r.op == again.op && r.lazy == again.lazy);
+	MUST(status_build_request(&r, &text) == 0);
+	MUST(status_parse_request(text, strlen(text), &again, &why) == 0 && r.op == again.op && r.lazy == again.lazy);
 	free(text);
 }
 
@@ -98,11 +90,11 @@ status_answer(const char *data, size_t len)
 	if (status_parse_answer(data, len, &s) != 0)
 		return;
 	int error = status_build_answer(&s, &text);
-	assert(error == 0 || error == EMSGSIZE); /* escapes may be longer than what they stand for */
+	MUST(error == 0 || error == EMSGSIZE); /* escapes may be longer than what they stand for */
 	if (error == 0) {
-		assert(status_parse_answer(text, strlen(text), &again) == 0);
-		assert(strcmp(s.mountpoint, again.mountpoint) == 0 && strcmp(s.why, again.why) == 0);
-		assert(s.since == again.since && s.nodes == again.nodes);
+		MUST(status_parse_answer(text, strlen(text), &again) == 0);
+		MUST(strcmp(s.mountpoint, again.mountpoint) == 0 && strcmp(s.why, again.why) == 0);
+		MUST(s.since == again.since && s.nodes == again.nodes);
 		status_free(&again);
 		free(text);
 	}
@@ -117,10 +109,10 @@ status_result(const char *data, size_t len)
 
 	if (status_parse_result(data, len, &error, &message) != 0)
 		return;
-	assert((error == 0) == (message == NULL));
+	MUST((error == 0) == (message == NULL));
 	if (status_build_result(error, message, &text) == 0) {
-		assert(status_parse_result(text, strlen(text), &n, &again) == 0 && n == error);
-		assert(message == NULL || strcmp(message, again) == 0);
+		MUST(status_parse_result(text, strlen(text), &n, &again) == 0 && n == error);
+		MUST(message == NULL || strcmp(message, again) == 0);
 		free(again);
 		free(text);
 	}

@@ -3,26 +3,11 @@
  * libFuzzer target for wire/: every parser and the printers over one input. The first byte selects the opcode of the reply, the second
  * the minor and the flags, the third the printer's room; the rest is the message. What a parser believed is then read to its last
  * byte, so that a length that lies is seen, and what it believed as a request must come out the same when it is written again.
- *
- *     clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -Isrc fuzz/fuzz_wire.c src/wire/[a-z]*.c -o fuzz_wire
  */
-#include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "fuzz.h"
 #include "wire/wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *input, size_t size);
-
-static volatile uint8_t sink;
-
-static void
-touch(const void *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		sink ^= ((const uint8_t *)p)[i];
-}
 
 static void
 request(const struct wire_proto *p, const uint8_t *msg, size_t len)
@@ -36,21 +21,23 @@ request(const struct wire_proto *p, const uint8_t *msg, size_t len)
 		return;
 	for (int i = 0; i < WIRE_NAMES_MAX; i++)
 		if (r.name[i] != NULL)
-			assert(strlen(r.name[i]) == r.namelen[i]);
+			MUST(strlen(r.name[i]) == r.namelen[i]);
 	touch(r.data, r.datalen);
 	touch(r.ext, r.extlen);
-	assert(wire_encode_in(p, r.hdr.opcode, &r.in, body, sizeof(body), &n) == 0);
+	MUST(wire_encode_in(p, r.hdr.opcode, &r.in, body, sizeof(body), &n) == 0);
 	/* With another major INIT's minor does not say how long it is. */
 	if (r.hdr.opcode != WIRE_INIT || r.in.init.major == WIRE_KERNEL_VERSION)
-		assert(memcmp(body, msg + sizeof(r.hdr), n) == 0);
+		MUST(memcmp(body, msg + sizeof(r.hdr), n) == 0);
 }
 
 static void
 directory(const uint8_t *data, size_t len, bool plus)
 {
 	uint8_t *copy = malloc(len > 0 ? len : 1); /* aligned, and as long as the data */
+	uint64_t again[2048 / sizeof(uint64_t)];   /* an entry, written again */
 	struct wire_direntry e;
 	struct wire_dir d;
+	size_t n;
 	int error;
 
 	if (copy == NULL)
@@ -59,12 +46,17 @@ directory(const uint8_t *data, size_t len, bool plus)
 		memcpy(copy, data, len);
 	wire_dir_init(&d, copy, len, plus);
 	while ((error = wire_dir_next(&d, &e)) == 0) {
-		assert(e.namelen > 0 && memchr(e.name, '/', e.namelen) == NULL);
-		assert((e.plus != NULL) == plus);
+		n = 0;
+		MUST(wire_dir_put(again, sizeof(again), &n, &e) == 0);
+		MUST(wire_dir_put(again, n, &n, &e) == ENOSPC);
+		MUST(
+		    n <= len && memcmp(again, d.p - n, (size_t)((const uint8_t *)e.name + e.namelen - (d.p - n))) == 0);
+		MUST(e.namelen > 0 && memchr(e.name, '/', e.namelen) == NULL);
+		MUST((e.plus != NULL) == plus);
 		if (plus)
 			e.plus->nodeid++;
 	}
-	assert(error == ENOENT || error == EPROTO);
+	MUST(error == ENOENT || error == EPROTO);
 	free(copy);
 }
 
@@ -75,10 +67,10 @@ reply(const struct wire_proto *p, uint32_t opcode, const union wire_in *in, uint
 	struct wire_rep r;
 
 	if (wire_parse_reply(p, opcode, in, msg, len, 4096, &r, &why) != 0) {
-		assert(why != NULL);
+		MUST(why != NULL);
 		return;
 	}
-	assert(r.error >= 0 && r.error <= 511 && r.datalen <= 4096);
+	MUST(r.error >= 0 && r.error <= 511 && r.datalen <= 4096);
 	touch(r.data, r.datalen);
 	if (opcode == WIRE_READDIR || opcode == WIRE_READDIRPLUS)
 		directory(r.data, r.datalen, opcode == WIRE_READDIRPLUS);
@@ -91,7 +83,7 @@ notification(const uint8_t *msg, size_t len)
 	struct wire_note n;
 	int error = wire_parse_notify(msg, len, &n, &why);
 
-	assert(error != EPROTO || why != NULL);
+	MUST(error != EPROTO || why != NULL);
 	if (error == 0) {
 		touch(n.name, n.namelen);
 		touch(n.data, n.datalen);
@@ -108,15 +100,15 @@ init(const uint8_t *body, size_t len)
 
 	if (wire_parse_init_request(body, len, &i) == 0 && i.major == WIRE_KERNEL_VERSION) {
 		n = wire_init_request(&i, buf, sizeof(buf));
-		assert(wire_parse_init_request(buf, n, &again) == 0);
-		assert(again.minor == i.minor && again.max_readahead == i.max_readahead);
+		MUST(wire_parse_init_request(buf, n, &again) == 0);
+		MUST(again.minor == i.minor && again.max_readahead == i.max_readahead);
 	}
 	if (wire_parse_init_reply(body, len, &i, &why) == 0) {
-		assert(i.max_write >= 4096 && i.max_pages > 0 && i.time_gran > 0);
+		MUST(i.max_write >= 4096 && i.max_pages > 0 && i.time_gran > 0);
 		n = wire_init_reply(&i, i.minor, buf, sizeof(buf));
-		assert(wire_parse_init_reply(buf, n, &again, NULL) == 0);
+		MUST(wire_parse_init_reply(buf, n, &again, NULL) == 0);
 	} else {
-		assert(why != NULL);
+		MUST(why != NULL);
 	}
 }
 
@@ -150,8 +142,8 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 	len32 = (uint32_t)len;
 	if ((input[1] & 0x80) != 0 && len >= sizeof(len32)) /* else few inputs pass the first check */
 		memcpy(msg, &len32, sizeof(len32));
-	assert(wire_print_request(&p, msg, len, text, room) == strlen(text));
-	assert(wire_print_reply(&p, opcode, msg, len, text, room) == strlen(text));
+	MUST(wire_print_request(&p, msg, len, text, room) == strlen(text));
+	MUST(wire_print_reply(&p, opcode, msg, len, text, room) == strlen(text));
 	request(&p, msg, len);
 	notification(msg, len);
 	reply(&p, opcode, &ask_size, msg, len);

@@ -14,7 +14,8 @@ export PERFUSE_PERFUSED
 packages_build="meson ninja-build pkg-config gcc libc6-dev libev-dev libbsd-dev uthash-dev libjansson-dev libseccomp-dev \
 libcap-dev"
 packages_demo="fuse3 sshfs openssh-sftp-server bindfs gocryptfs squashfuse squashfs-tools"
-packages_test="check libfuse3-dev sqlite3 git make attr"
+packages_test="check libfuse3-dev sqlite3 git make attr fuse-overlayfs ntfs-3g fio"
+packages_long="stress-ng clang libclang-rt-14-dev"
 
 say() {
 	printf '%s\n' "$*"
@@ -81,6 +82,11 @@ build_tree() {
 		quietly "meson setup" meson setup "$@" "$build_dir" "$top" || return 1
 	fi
 	quietly "the build" ninja -C "$build_dir"
+}
+
+# sanitized: was this built with sanitizers? They cannot live in the engine's sandbox, and take memory of their own.
+sanitized() {
+	tr '{' '\n' <"$build/meson-info/intro-buildoptions.json" | grep '"b_sanitize"' | grep -v -q '"value": "none"'
 }
 
 # fuse_usable: can this machine mount FUSE file systems for us? Else says why not and returns 1.

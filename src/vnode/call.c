@@ -55,7 +55,7 @@ vn_call(struct vn_mount *mp, struct conn_call *c)
 bool
 vn_nosys(const struct vn_mount *mp, uint32_t opcode)
 {
-	return (mp->nosys >> opcode & 1) != 0 || wire_op(opcode)->since > mp->minor;
+	return (mp->nosys >> opcode & 1) != 0;
 }
 
 int

@@ -23,6 +23,8 @@ vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp
 	struct conn_call c;
 	int error;
 
+	if (len > mp->name_max)
+		return ENAMETOOLONG;
 	vn_call_init(&c, WIRE_LOOKUP, dvp, cred);
 	vn_call_name(&c, name, len);
 	if ((error = vn_call(mp, &c)) != 0)

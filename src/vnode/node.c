@@ -150,7 +150,7 @@ vn_name_moved(struct vn_mount *mp, const struct vn_node *dvp, const char *name, 
 uint64_t
 vn_nodeid(const struct vn_node *vp)
 {
-	return vp->nodeid;
+	return vp->exported ? vp->d_nodeid : vp->nodeid;
 }
 
 bool
@@ -235,10 +235,24 @@ node_drop(struct vn_mount *mp, struct vn_node *vp)
 	trim(mp);
 }
 
+/* The node that a host calls so, or NULL. */
+static struct vn_node *
+by_host(struct vn_mount *mp, uint64_t nodeid)
+{
+	struct vn_node *vp;
+
+	if (!(mp->flags & WIRE_INIT_EXPORT_SUPPORT))
+		return slots_get(&mp->nodes, nodeid);
+	if (nodeid == VN_ROOT_ID)
+		return &mp->root;
+	HASH_FIND(hh, mp->by_daemon, &nodeid, sizeof(nodeid), vp);
+	return vp;
+}
+
 int
 vn_get(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out)
 {
-	struct vn_node *vp = slots_get(&mp->nodes, nodeid);
+	struct vn_node *vp = by_host(mp, nodeid);
 
 	if (vp == NULL)
 		return ESTALE;
@@ -262,7 +276,7 @@ vn_put(struct vn_mount *mp, struct vn_node *vp)
 void
 vop_forget(struct vn_mount *mp, uint64_t nodeid, uint64_t nlookup)
 {
-	struct vn_node *vp = slots_get(&mp->nodes, nodeid);
+	struct vn_node *vp = by_host(mp, nodeid);
 
 	if (vp == NULL || vp == &mp->root)
 		return;
@@ -428,12 +442,28 @@ node_new(struct vn_mount *mp, uint64_t d_nodeid)
 		return NULL;
 	}
 	vp->hashed = true;
+	vp->exported = (mp->flags & WIRE_INIT_EXPORT_SUPPORT) != 0;
 	return vp;
 }
 
+int
+vn_get_again(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out)
+{
+	struct vn_node *vp;
+	int error = vn_get(mp, nodeid, out);
+
+	if (error != ESTALE || nodeid == 0 || !(mp->flags & WIRE_INIT_EXPORT_SUPPORT))
+		return error;
+	if ((vp = node_new(mp, nodeid)) == NULL)
+		return ENOMEM;
+	vp->refs++;
+	*out = vp;
+	return 0;
+}
+
 /*
- * The node of (d_nodeid, generation, type), found or made. One that had the nodeid before under another generation or type
- * is another file: it goes bad and only waits for its forgets, as in the kernel.
+ * The node of that nodeid, found or made. Under another generation or type than before it is another file: the host is given the
+ * new generation under the same nodeid, and what it holds of the old one goes bad there, as in the kernel.
  */
 static struct vn_node *
 node_find(struct vn_mount *mp, const struct wire_entry_out *e)
@@ -442,16 +472,11 @@ node_find(struct vn_mount *mp, const struct wire_entry_out *e)
 	struct vn_node *vp;
 
 	HASH_FIND(hh, mp->by_daemon, &e->nodeid, sizeof(e->nodeid), vp);
-	if (vp != NULL && (vp->d_generation != e->generation || vp->type != type || vp->bad)) {
-		vp->bad = true;
-		HASH_DELETE(hh, mp->by_daemon, vp);
-		vp->hashed = false;
-		vp = NULL;
-	}
-	if (vp == NULL && (vp = node_new(mp, e->nodeid)) != NULL) {
-		vp->d_generation = e->generation;
-		vp->type = type;
-	}
+	if (vp == NULL && (vp = node_new(mp, e->nodeid)) == NULL)
+		return NULL;
+	vp->d_generation = e->generation;
+	vp->type = type;
+	vp->bad = false;
 	return vp;
 }
 
@@ -496,7 +521,7 @@ vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_
 		if (name != NULL)
 			name_seen(mp, vp, dvp, name, len);
 	}
-	out->nodeid = vp->nodeid;
+	out->nodeid = vn_nodeid(vp);
 	out->generation = vp != &mp->root ? e->generation : 0;
 	out->entry_valid = vn_timeout(e->entry_valid, e->entry_valid_nsec);
 	out->attr_valid = vn_timeout(e->attr_valid, e->attr_valid_nsec);

@@ -81,7 +81,7 @@ note_inval_inode(struct vn_mount *mp, const struct wire_notify_inval_inode_out *
 {
 	const struct vn_node *vp = by_daemon(mp, o->ino);
 
-	return vp == NULL ? ENOENT : mp->host->inval_inode(mp->host_arg, vp->nodeid, o->off, o->len);
+	return vp == NULL ? ENOENT : mp->host->inval_inode(mp->host_arg, vn_nodeid(vp), o->off, o->len);
 }
 
 static int
@@ -94,7 +94,7 @@ note_inval_entry(struct vn_mount *mp, const struct wire_note *n)
 		return error;
 	if (dvp == NULL)
 		return ENOENT;
-	return mp->host->inval_entry(mp->host_arg, dvp->nodeid, n->name, n->namelen, n->out.inval_entry.flags);
+	return mp->host->inval_entry(mp->host_arg, vn_nodeid(dvp), n->name, n->namelen, n->out.inval_entry.flags);
 }
 
 static int
@@ -109,11 +109,11 @@ note_delete(struct vn_mount *mp, const struct wire_note *n)
 		return ENOENT;
 	/* The kernel drops the name before it looks at whose it is. */
 	if (vp == NULL)
-		return mp->host->inval_entry(mp->host_arg, dvp->nodeid, n->name, n->namelen, 0);
+		return mp->host->inval_entry(mp->host_arg, vn_nodeid(dvp), n->name, n->namelen, 0);
 	if (vp->name != NULL && vp->name->parent == dvp->nodeid && strlen(vp->name->name) == n->namelen &&
 	    memcmp(vp->name->name, n->name, n->namelen) == 0)
 		vn_name_removed(mp, dvp, n->name, n->namelen);
-	return mp->host->deleted(mp->host_arg, dvp->nodeid, vp->nodeid, n->name, n->namelen);
+	return mp->host->deleted(mp->host_arg, vn_nodeid(dvp), vn_nodeid(vp), n->name, n->namelen);
 }
 
 static int
@@ -126,7 +126,7 @@ note_store(struct vn_mount *mp, const struct wire_note *n)
 		return error;
 	if (vp == NULL)
 		return ENOENT;
-	return mp->host->store(mp->host_arg, vp->nodeid, n->out.store.offset, n->data, n->datalen);
+	return mp->host->store(mp->host_arg, vn_nodeid(vp), n->out.store.offset, n->data, n->datalen);
 }
 
 static int
@@ -145,7 +145,7 @@ note_prune(struct vn_mount *mp, const struct wire_note *n)
 
 		memcpy(&d_nodeid, n->data + i * sizeof(d_nodeid), sizeof(d_nodeid));
 		if ((vp = by_daemon(mp, d_nodeid)) != NULL)
-			nodeid[known++] = vp->nodeid;
+			nodeid[known++] = vn_nodeid(vp);
 	}
 	if (known != 0)
 		error = mp->host->prune(mp->host_arg, nodeid, known);
@@ -170,13 +170,13 @@ note_retrieve(struct vn_mount *mp, const struct wire_notify_retrieve_out *o)
 		return ENOBUFS;
 	if ((r = malloc(sizeof(*r))) == NULL)
 		return ENOMEM;
-	r->nodeid = vp->nodeid;
+	r->nodeid = vn_nodeid(vp);
 	r->d_nodeid = o->nodeid;
 	r->unique = o->notify_unique;
 	TAILQ_INSERT_TAIL(&mp->retrieves, r, link);
 	mp->nretrieves++;
-	if ((error = mp->host->retrieve(mp->host_arg, vp->nodeid, o->notify_unique, o->offset, o->size)) != 0)
-		vn_retrieve_failed(mp, vp->nodeid, o->notify_unique);
+	if ((error = mp->host->retrieve(mp->host_arg, vn_nodeid(vp), o->notify_unique, o->offset, o->size)) != 0)
+		vn_retrieve_failed(mp, vn_nodeid(vp), o->notify_unique);
 	return error;
 }
 

@@ -35,7 +35,7 @@ struct vn_name {         /* where a node was last seen; the key of mp->by_name *
 };
 
 struct vn_node {
-	uint64_t nodeid;   /* the engine's */
+	uint64_t nodeid;   /* the engine's; vn_nodeid() is what hosts call it */
 	uint64_t d_nodeid; /* the daemon's, with its generation and how many lookups it has counted */
 	uint64_t d_generation;
 	uint64_t d_nlookup;
@@ -43,8 +43,9 @@ struct vn_node {
 	struct vn_name *name; /* NULL: the root, or unlinked */
 	uint32_t refs;
 	uint16_t type;          /* S_IFMT bits; 0: not known yet (the root) */
-	bool bad;               /* the daemon said something about it that cannot be: EIO from now on */
-	bool hashed;            /* in by_daemon */
+	bool bad : 1;           /* the daemon said something about it that cannot be: EIO from now on */
+	bool hashed : 1;        /* in by_daemon */
+	bool exported : 1;      /* hosts call it by d_nodeid (WIRE_INIT_EXPORT_SUPPORT) */
 	UT_hash_handle hh;      /* by_daemon */
 	UT_hash_handle hh_name; /* by_name, when name is not NULL */
 };
@@ -96,7 +97,7 @@ void vn_call_ext(const struct vn_mount *mp, struct conn_call *c, const struct vo
 int vn_call(struct vn_mount *mp, struct conn_call *c);
 /* The same for an operation that a daemon may not have: ENOSYS is remembered, and then given without asking. */
 int vn_call_opt(struct vn_mount *mp, struct conn_call *c);
-/* The daemon is known not to have it: it said so to vn_call_opt(), or the agreed minor is older. */
+/* The daemon is known not to have it: it said so to vn_call_opt(). (Its minor tells nothing: like the kernel we ask any daemon.) */
 bool vn_nosys(const struct vn_mount *mp, uint32_t opcode);
 /* The end of an operation that returns nothing. */
 int vn_call_done(struct conn_call *c, int error);
@@ -113,7 +114,7 @@ void vn_ref(struct vn_node *vp);
  * TMPFILE).
  * As in the kernel, the request fails and nothing else, with EIO: a type that is none or not the one wanted, a size above
  * 2^63-1, nodeid 0, the root's nodeid (which only the look-up of a dot may give, and with the root's type); ELOOP: a directory in
- * itself. A node with the same nodeid but another generation or type goes bad, and what is returned is a new one.
+ * itself. Another generation or type under a known nodeid is another file, see vop.h.
  * ENOMEM.
  */
 int vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, size_t len,

@@ -6,7 +6,9 @@
  * or the one the kernel would give. ENOTCONN: the daemon is gone. EIO: its reply made no sense. ENOSYS: the daemon does
  * not have the operation (or it is newer than the agreed minor, and was not asked); the comment says what Linux shows then.
  *
- * Nodes: a host names nodes by the engine's nodeid (vn_nodeid(), VN_ROOT_ID for the root). Each entry an operation returns with a
+ * Nodes: a host names nodes by the engine's nodeid (vn_nodeid(), VN_ROOT_ID for the root), which is the daemon's when
+ * WIRE_INIT_EXPORT_SUPPORT was agreed: the daemon then knows it after it was forgotten. An entry that gives a known nodeid with another
+ * generation or type stands for another file: what the host has of the old one is void, and its lookups go on counting. Each entry an operation returns with a
  * nodeid other than 0 counts one lookup for the host, to be given back with vop_forget(). Within an operation a node is held by
  * vn_get() .. vn_put().
  * Open files: vop_open() and friends return a vn_file, which the host keeps and gives back with vop_release(). Hosts that must
@@ -161,6 +163,11 @@ struct vop_copy {
 
 /* The node with this nodeid, held. 0; ESTALE: there is none; EIO: it has gone bad. */
 int vn_get(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out);
+/*
+ * The same for a nodeid that the host may have given back: for looking up "." and ".." by a file handle. With
+ * WIRE_INIT_EXPORT_SUPPORT the daemon is to say whether there still is such a node. Also ENOMEM.
+ */
+int vn_get_again(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out);
 /* Let go of a held node; may be NULL. */
 void vn_put(struct vn_mount *mp, struct vn_node *vp);
 uint64_t vn_nodeid(const struct vn_node *vp);

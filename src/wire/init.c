@@ -101,7 +101,7 @@ wire_init_out_size(size_t len)
 {
 	if (len >= WIRE_INIT_OUT_NEW)
 		return WIRE_INIT_OUT_NEW;
-	return len == WIRE_INIT_OUT_OLD || len == WIRE_INIT_OUT_MID ? len : 0;
+	return len >= WIRE_INIT_OUT_OLD ? len : 0;
 }
 
 int

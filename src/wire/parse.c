@@ -97,7 +97,7 @@ wire_parse_request(const struct wire_proto *p, const void *msg, size_t len, stru
 	if (out->hdr.len != len)
 		return EPROTO;
 	op = wire_op(out->hdr.opcode);
-	if (op == NULL || op->since > p->minor)
+	if (op == NULL)
 		return ENOSYS;
 	left = len - sizeof(out->hdr);
 	if (out->hdr.total_extlen != 0) {

@@ -20,7 +20,7 @@ enum {
 void wire_load_in(const void *body, size_t size, union wire_in *in);
 void wire_load_out(const struct wire_proto *p, uint32_t opcode, const void *body, size_t size, union wire_out *out);
 
-/* How much of the len bytes of a reply to INIT counts: 8, 24 or 64, or 0 when no daemon sends such a length. */
+/* How much of the len bytes of a reply to INIT counts: at least 8, at most 64; 0: it is too short. */
 size_t wire_init_out_size(size_t len);
 
 /* The bytes that the fixed part of a request announces, where the tail is WIRE_TAIL_EXACT. */

@@ -155,7 +155,7 @@ int wire_parse_reply_header(const void *msg, size_t len, uint64_t *unique, int *
 /*
  * Take apart the reply of len bytes to a request with this opcode, of at most limit bytes of tail (what was asked for).
  * in: the request's fixed part, where the form of the reply depends on it (GETXATTR, LISTXATTR: size 0 asks for the size); NULL
- * there means a size other than 0. A reply to INIT has one of its three lengths, or more, whatever the minor.
+ * there means a size other than 0. A reply to INIT has any length from 8 bytes on.
  * 0 or EPROTO; *why (may be NULL) as above. A reply that carries an error is well-formed: out->error.
  */
 int wire_parse_reply(const struct wire_proto *p, uint32_t opcode, const union wire_in *in, void *msg, size_t len,
@@ -224,7 +224,7 @@ int wire_parse_init_request(const void *body, size_t len, struct wire_init *out)
  */
 size_t wire_init_reply(const struct wire_init *i, uint32_t offered, void *buf, size_t room);
 /*
- * Take apart the body of an INIT reply (8, 24 or 64 bytes; a longer one is cut at 64), with the defaults and bounds that
+ * Take apart the body of an INIT reply (8 bytes or more; what is missing is 0, one longer than 64 is cut there), with the defaults and bounds that
  * the kernel applies: below 7.5 max_write 4096; max_write at least 4096; without MAX_PAGES 32 pages; flags2 only with
  * INIT_EXT; time_gran 1 if 0 or above a second; a number whose flag is missing 0. EPROTO, with *why, when major is not 7 or the length is impossible.
  */

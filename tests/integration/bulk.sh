@@ -5,6 +5,7 @@
 # daemons: bindfs
 # needs: fuse
 # limit: 240
+# asan: no, 1 GiB is slow there, and fsx, fio and tar go the same ways with less
 . "$(dirname "$0")/lib.sh"
 
 head -c 1073741824 /dev/urandom >in

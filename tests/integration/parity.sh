@@ -5,6 +5,7 @@
 # daemons: passthrough_ll-auto passthrough_ll-never bindfs fuse-overlayfs ntfs-3g sshfs
 # needs: fuse
 # limit: 120
+# asan: no, it compares results, and is run without
 . "$(dirname "$0")/lib.sh"
 
 not_native

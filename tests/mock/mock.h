@@ -86,6 +86,7 @@ bool mock_is_native(const struct mock *m);
 const char *mock_path(const struct mock *m);           /* the mountpoint */
 const struct wire_init *mock_offer(const struct mock *m); /* what was offered in INIT */
 const struct wire_init *mock_answer(const struct mock *m); /* what the daemon answered */
+unsigned mock_dev_minor(const struct mock *m); /* of the mount's st_dev: its number in the kernel's control file system */
 int mock_fd(const struct mock *m); /* the daemon's descriptor: a socket, natively /dev/fuse */
 /* Skip the rest of the case, with the reason. Does not return. */
 void mock_skip(const char *why) __attribute__((noreturn));
@@ -110,7 +111,7 @@ struct actor { /* shared between the actor and the case; results are valid after
 	struct statx stx;
 	int fd, fd2;
 	long n[16];
-	char buf[MOCK_BUF];
+	_Alignas(4096) char buf[MOCK_BUF];
 };
 
 /* Start fn(a) in a process of its own (a fork of the case). */
@@ -127,12 +128,15 @@ const char *in_mount(const struct actor *a, const char *name);
 /* In the actor: stop here until the case says proceed(). In the case: wait until it stops there (the case fails when it ends instead). */
 void hold(struct actor *a);
 void reached(struct actor *a);
+bool reached_yet(struct actor *a); /* has it? (true once for each hold()) Does not wait. */
 void proceed(struct actor *a);
 /* In the case: wait for its end (status 0 of the process, else the case fails). */
 void finish(struct actor *a);
 /* In the case: has it ended? Does not wait. */
 bool has_ended(const struct actor *a);
 /* In the case: send it a signal; wait for its end by this signal. */
+/* In the case: wait until it sleeps in a system call that has to do with the mount. */
+void wait_asleep(struct actor *a);
 void signal_actor(struct actor *a, int sig);
 void finish_killed(struct actor *a, int sig);
 /* In the actor: install a handler for sig that does nothing; restart: SA_RESTART. */
@@ -167,6 +171,8 @@ struct req *expect_at(const char *file, int line, struct mock *m, uint32_t opcod
 /* The next request with this opcode among those that come, where the kernel's order is not fixed; the others stay for expect(). */
 #define expect_any(m, opcode) expect_any_at(__FILE__, __LINE__, m, opcode)
 struct req *expect_any_at(const char *file, int line, struct mock *m, uint32_t opcode);
+/* The next request, whatever it is, if one comes within ms milliseconds; else NULL. */
+struct req *next_request(struct mock *m, int ms);
 /* No request is waiting now. (After finish(): none was sent.) */
 #define expect_none(m) expect_none_at(__FILE__, __LINE__, m)
 void expect_none_at(const char *file, int line, struct mock *m);
@@ -176,6 +182,11 @@ void expect_forgotten(struct mock *m, uint64_t nodeid);
 uint64_t lookups_out(const struct mock *m, uint64_t nodeid);
 /* Make the kernel forget what no actor uses (a remount does it). */
 void shrink(struct mock *m);
+
+/* The host has functions of these names, too; both are in one program. */
+#define reply_empty mock_reply_empty
+#define reply_out mock_reply_out
+#define reply_data mock_reply_data
 
 /* Answers. Entries are accounted for (each one lookup of its nodeid, when not 0). All fail the case when the write fails. */
 void reply_err(struct mock *m, struct req *r, int error);
@@ -188,13 +199,15 @@ void reply_attr(struct mock *m, struct req *r, uint64_t valid_sec, struct wire_a
 void reply_open(struct mock *m, struct req *r, uint64_t fh, uint32_t open_flags);
 void reply_create(struct mock *m, struct req *r, struct wire_entry_out e, uint64_t fh, uint32_t open_flags);
 void reply_write(struct mock *m, struct req *r, uint32_t size);
+/* Account for a lookup that was given out by other means: send_reply(), send_raw(). */
+void gave_lookup(struct mock *m, uint64_t nodeid);
 /* Directory entries: put some into buf with mock_dirent(), then reply_data(). */
 void mock_dirent(void *buf, size_t room, size_t *len, uint64_t ino, uint64_t off, uint32_t type, const char *name);
 void mock_direntplus(struct mock *m, void *buf, size_t room, size_t *len, struct wire_entry_out e, uint64_t off,
     uint32_t type, const char *name); /* accounts for the lookup */
 /* Any bytes. Returns 0 or the errno with which write(2) or send(2) refused them (natively the kernel checks there). */
 int send_raw(struct mock *m, const void *bytes, size_t len);
-/* An answer to r with any header and body: len 0xffffffff etc. are computed here when 0. Returns as send_raw(). */
+/* An answer to r with any error (as it is sent: 0 or negative) and any body. Returns as send_raw(). */
 int send_reply(struct mock *m, const struct req *r, int32_t error, const void *body, size_t len);
 /* A notification: code, fixed part, tail (may be NULL). Returns as send_raw(). */
 int notify(struct mock *m, int code, const void *fixed, size_t fixedlen, const void *tail, size_t taillen);
@@ -212,6 +225,11 @@ void notify_settled(struct mock *m);
 void expect_dead(struct mock *m);
 /* Close the daemon's end: the daemon dies. */
 void die_now(struct mock *m);
+/*
+ * Through perfuse: the engine's log must have a line with this part (borrowed) by the end of the case. Any other line fails it; after
+ * expect_dead() and die_now() one that says so ("dead: why", "failed: why") is allowed.
+ */
+void engine_logs(struct mock *m, const char *part);
 
 /* ---- what daemons say ---- */
 
@@ -235,6 +253,7 @@ void answer_releasedir(struct mock *m, uint64_t nodeid, uint64_t fh);
 /* INIT of a case with .no_init: answer as the case's row says, or take and give the messages yourself. */
 struct req *expect_init(struct mock *m);
 void reply_init(struct mock *m, struct req *r, const struct wire_init *answer);
+void reply_init_raw(struct mock *m, struct req *r, const struct wire_init_out *answer, size_t len);
 
 /* ---- checks: the case fails with file, line and both values, and ends ---- */
 

@@ -284,7 +284,9 @@ op_init(struct op *op)
 	want.max_pages = (uint32_t)(MAX_WRITE / sysconf(_SC_PAGESIZE));
 	error = vn_mount_init(h->mp, &want, &got, &why);
 	if (error != 0) {
-		reply_error(op, error);
+		/* Of a dead daemon the kernel hears by the end of this descriptor: ENOTCONN for who waits, as natively. */
+		if (error != ENOTCONN)
+			reply_error(op, error);
 		h->ops->failed(h->arg, error, why);
 		return;
 	}
@@ -340,7 +342,11 @@ op_run(struct op *op)
 			reply_error(op, error);
 		return;
 	}
-	if ((error = vn_get(op->mp, op->req.hdr.nodeid, &vp)) == 0) {
+	if (op->req.hdr.opcode == WIRE_LOOKUP && op->req.name[0][0] == '.') /* perhaps "." of a file handle */
+		error = vn_get_again(op->mp, op->req.hdr.nodeid, &vp);
+	else
+		error = vn_get(op->mp, op->req.hdr.nodeid, &vp);
+	if (error == 0) {
 		error = fn(op, vp);
 		vn_put(op->mp, vp);
 	}
