@@ -79,7 +79,7 @@ unbook(uint32_t what, uint64_t nodeid, uint64_t fh, uint64_t n)
 static void
 known(uint64_t nodeid)
 {
-	MUST(nodeid == WIRE_ROOT_ID || booked(WIRE_LOOKUP, nodeid, 0) != NULL);
+	MUST(nodeid == WIRE_ROOT_ID || rig.raw || booked(WIRE_LOOKUP, nodeid, 0) != NULL);
 }
 
 /* A handle in a request; 0 may stand for none. */
@@ -226,6 +226,10 @@ read_one(const uint8_t *packet, size_t len)
 		break;
 	case WIRE_STATFS:
 	case WIRE_SYNCFS:
+		break;
+	case WIRE_LOOKUP: /* "." and ".." are how a file handle of long ago is opened: the node may be forgotten */
+		if (strcmp(r.name[0], ".") != 0 && strcmp(r.name[0], "..") != 0)
+			known(r.hdr.nodeid);
 		break;
 	default:
 		known(r.hdr.nodeid);

@@ -84,6 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	MUST(rig.ready && !rig.dead && rig.tape.p == rig.tape.end);
 	rig.tape = rest;
+	rig.abrupt = (tape_byte(&rig.tape) & 1) != 0;
 	while (rig_more())
 		step();
 	rig_end();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * libFuzzer target: words that people, environments and daemons give. The first byte selects: PERFUSE_OPTIONS, diagnostic types, a
- * daemon's command line as perfuse(1) reads it, its program's ELF headers, its last words, a mountpoint's name, a name shown
+ * daemon's command line as perfuse(1) reads it, its program's headers, its last words, a mountpoint's name, a name shown
  * in a column, a line of the log. Sources are included where what is tested is not in a header.
  */
 #include <locale.h>
@@ -11,6 +11,7 @@
 #include "cli/text.c"
 #include "client/args.c"
 #include "client/peek.c"
+#include "client/program.c"
 #include "client/words.c"
 #include "engine/engine.h"
 #include "fuzz.h"
@@ -86,8 +87,16 @@ static void
 program(const uint8_t *data, size_t len)
 {
 	const struct image im = { data, len };
+	char loader[PATH_MAX], script[SCRIPT_LINE] = "";
+	struct program out = { 0 };
 
-	(void)image_needs(&im, "libfuse3.so.3");
+	if (script_interpreter(&im, script)) {
+		MUST(strlen(script) < sizeof(script));
+	} else {
+		image_inspect(&im, &out, loader);
+		MUST(strlen(loader) < sizeof(loader) &&
+		     (out.elf || !(out.dynamic || out.libfuse2 || out.libfuse3 || out.go)));
+	}
 }
 
 static void

@@ -12,8 +12,6 @@
 
 struct node {
 	uint64_t nodeid, nlookup;
-	uint32_t type; /* S_IFMT bits */
-	bool bad;
 };
 
 struct file {
@@ -22,7 +20,7 @@ struct file {
 };
 
 struct pending {
-	uint64_t unique, nodeid;
+	uint64_t unique, nodeid, fh, fh_out; /* the handles it uses, which are not released meanwhile */
 	uint32_t opcode;
 	union wire_in in;
 	bool abandoned, raw, dots;
@@ -48,7 +46,11 @@ kernel_begin(void)
 size_t
 kernel_waiting(void)
 {
-	return k.npending;
+	size_t n = k.npending;
+
+	for (unsigned i = 0; i < k.npending; i++)
+		n -= k.pending[i].opcode == WIRE_INIT && rig.failed;
+	return n;
 }
 
 /* ---- nodes and files ---- */
@@ -74,23 +76,6 @@ send_forget(uint64_t nodeid, uint64_t nlookup)
 	(void)world_send(rig.kernel, &p, sizeof(p));
 }
 
-/* Can these attributes be believed of the node (NULL: of any)? Linux itself sees to it that the root stays what it was mounted as. */
-static bool
-possible(const struct node *n, const struct wire_attr *a)
-{
-	return a->size <= INT64_MAX && (n == NULL || n->type == (a->mode & S_IFMT));
-}
-
-/* Those of a node that is known. Impossible ones are passed on to Linux, for which the node is then bad, as it is for the engine. */
-static void
-take_attr(uint64_t nodeid, const struct wire_attr *a)
-{
-	struct node *n = find_node(nodeid);
-
-	if (n != NULL && !possible(n, a))
-		n->bad = true;
-}
-
 /* An entry: one lookup, which the kernel owes from now on. */
 static void
 take_entry(const struct wire_entry_out *e, bool dots)
@@ -98,7 +83,8 @@ take_entry(const struct wire_entry_out *e, bool dots)
 	struct node *n;
 
 	MUST(dots || e->nodeid != WIRE_ROOT_ID);
-	MUST(possible(NULL, &e->attr));
+	/* Which file the nodeid stands for may change with the generation and the type: Linux sees to that itself. */
+	MUST(e->attr.size <= INT64_MAX && strchr("\1\2\4\6\10\12\14", (int)(e->attr.mode >> 12 & 15)) != NULL);
 	if (e->nodeid == WIRE_ROOT_ID)
 		return;
 	if ((n = find_node(e->nodeid)) == NULL) {
@@ -107,9 +93,8 @@ take_entry(const struct wire_entry_out *e, bool dots)
 			return;
 		}
 		n = &k.node[k.nnodes++];
-		*n = (struct node){ .nodeid = e->nodeid, .type = e->attr.mode & S_IFMT };
+		*n = (struct node){ .nodeid = e->nodeid };
 	}
-	MUST(!n->bad && possible(n, &e->attr)); /* what looks like another file has another nodeid */
 	n->nlookup++;
 }
 
@@ -196,10 +181,6 @@ take_reply(const struct pending *p, const struct wire_rep *rep)
 	case WIRE_OPENDIR:
 		MUST(rep->out.open.fh != 0);
 		take_open(p->nodeid, rep->out.open.fh, p->opcode == WIRE_OPENDIR);
-		break;
-	case WIRE_GETATTR:
-	case WIRE_SETATTR:
-		take_attr(p->nodeid, &rep->out.attr.attr);
 		break;
 	case WIRE_WRITE:
 		MUST(rep->out.write.size <= p->in.write.size);
@@ -342,13 +323,13 @@ kernel_init(void)
 	send_request(&r, sizeof(r.hdr) + wire_init_request(&i, r.body, sizeof(r.body)), &p);
 }
 
-/* A node: the root, one that is known, or (rarely) none at all. */
+/* A node: the root, or one that is known. */
 static uint64_t
 some_node(void)
 {
 	uint8_t n = tape_byte(&rig.tape);
 
-	return n == 255 ? n : n < 80 || k.nnodes == 0 ? WIRE_ROOT_ID : k.node[n % k.nnodes].nodeid;
+	return n < 80 || k.nnodes == 0 ? WIRE_ROOT_ID : k.node[n % k.nnodes].nodeid;
 }
 
 static const struct file *
@@ -408,6 +389,7 @@ fill_file(struct pending *p)
 	union wire_in *in = &p->in;
 
 	p->nodeid = f != NULL ? f->nodeid : some_node();
+	p->fh = fh;
 	switch (p->opcode) {
 	case WIRE_READ:
 	case WIRE_READDIR:
@@ -449,6 +431,7 @@ fill_file(struct pending *p)
 	case WIRE_COPY_FILE_RANGE:
 	case WIRE_COPY_FILE_RANGE_64:
 		to = some_file(false);
+		p->fh_out = to != NULL ? to->fh : 0;
 		in->copy_file_range = (struct wire_copy_file_range_in){ .fh_in = fh,
 			.nodeid_out = to != NULL ? to->nodeid : some_node(),
 			.fh_out = to != NULL ? to->fh : 0,
@@ -472,6 +455,7 @@ fill_node(struct pending *p)
 		if ((f = some_file(false)) != NULL) {
 			in->getattr = (struct wire_getattr_in){ .getattr_flags = WIRE_GETATTR_FH, .fh = f->fh };
 			p->nodeid = f->nodeid;
+			p->fh = f->fh;
 		}
 		break;
 	case WIRE_SETATTR:
@@ -566,6 +550,16 @@ put_extensions(struct request *r, uint8_t *buf)
 }
 
 static bool
+busy(uint64_t fh)
+{
+	for (unsigned i = 0; i < k.npending; i++) {
+		if (k.pending[i].fh == fh || k.pending[i].fh_out == fh)
+			return true;
+	}
+	return false;
+}
+
+static bool
 release_one(uint32_t opcode)
 {
 	const struct file *f = some_file(opcode == WIRE_RELEASEDIR);
@@ -573,7 +567,7 @@ release_one(uint32_t opcode)
 	struct wire_release_in in = { 0 };
 	struct pending p = { .opcode = opcode };
 
-	if (f == NULL)
+	if (f == NULL || busy(f->fh))
 		return false;
 	in.fh = f->fh;
 	in.lock_owner = tape_byte(&rig.tape) & 3;
@@ -611,9 +605,11 @@ kernel_send(uint32_t opcode)
 			fill_node(&p);
 		break;
 	}
-	r.hdr.nodeid = p.nodeid;
 	MUST(wire_encode_in(&k.proto, opcode, &p.in, r.body, sizeof(r.body), &len) == 0);
 	len += put_names(&p, r.body + len, op->names);
+	if (p.dots && tape_byte(&rig.tape) == 255)
+		p.nodeid = 255; /* from a file handle of long ago, which only these two names are asked with */
+	r.hdr.nodeid = p.nodeid;
 	if (opcode == WIRE_WRITE)
 		tail = p.in.write.size;
 	else if (opcode == WIRE_SETXATTR)
@@ -664,7 +660,8 @@ kernel_raw(void)
 	if (k.npending >= RIG_PENDING - 1)
 		return;
 	r.hdr.opcode = p.opcode = tape_byte(&rig.tape);
-	r.hdr.nodeid = p.nodeid = some_node();
+	r.hdr.nodeid = p.nodeid = how & 8 ? tape_byte(&rig.tape) : some_node();
+	rig.raw = true;
 	len = sizeof(r.hdr) + tape_bytes(&rig.tape, r.body, tape_take(&rig.tape, how & 1 ? 2 : 1) % sizeof(r.body));
 	if (how & 2 && k.nfiles > 0) /* where most requests have a handle */
 		memcpy(r.body, &k.file[how % k.nfiles].fh, sizeof(uint64_t));

@@ -5,8 +5,8 @@
  * counted and handles it has given out. Each message of the engine's is checked against them when it comes, and rig_end() checks
  * that they balance.
  *
- * What must hold whatever the daemon does: each request of the kernel's is answered once and in a form that the kernel takes; a node
- * never changes its type under the kernel; everything ends. As long as the daemon's connection lives: it is asked about nodes
+ * What must hold whatever the daemon does: each request of the kernel's is answered once and in a form that the kernel takes;
+ * everything ends. As long as the daemon's connection lives: it is asked about nodes
  * that it has not been told to forget and about handles that are open, and in the end nothing is left that it was not told to let go.
  */
 #ifndef FUZZ_RIG_H
@@ -33,6 +33,7 @@ struct rig {
 	int daemon, kernel; /* their ends */
 	/* what the engine has told its owner */
 	bool ready, failed, dead, ended;
+	bool raw;     /* the kernel has sent what no kernel sends */
 	bool starved; /* something could not be sent for a while */
 	bool abrupt;  /* the end comes with all that is under way */
 };
@@ -74,6 +75,7 @@ void kernel_abandon(void);
 /* Release all files, or forget all nodes. */
 void kernel_release_all(void);
 void kernel_forget_all(void);
+/* Requests not answered; INIT need not be when it fails, because the descriptor is closed then. */
 size_t kernel_waiting(void);
 
 /* ---- daemon.c ---- */

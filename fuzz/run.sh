@@ -10,7 +10,8 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd) || exit 1
 src=${FUZZ_SRC:-$(dirname "$here")}
 folder=${TMPDIR:-/tmp}/perfuse-fuzz
-keep= most=30 # inputs of a target that are kept
+keep=
+most=30 # inputs of a target that are kept
 
 usage() {
 	echo "usage: fuzz/run.sh [-d FOLDER] [-o] [SECONDS [NAME...]]" >&2

@@ -147,7 +147,8 @@ tapes(void)
 	}
 	for (unsigned i = 0; i < WIRE_NOTIFY_PRUNE; i++) {
 		for (unsigned node = 0; node < 3; node++) {
-			const uint8_t note[] = { 4, (uint8_t)(node << 4 | i), 1, 15, 4, (uint8_t)(node << 4 | i), 2 };
+			const uint8_t note[] = { 0, 4, (uint8_t)(node << 4 | i), 1, 15, 4, (uint8_t)(node << 4 | i),
+				2 };
 
 			tape("notify", "code", 10 * i + node, note, sizeof(note));
 		}

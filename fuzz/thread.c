@@ -24,13 +24,13 @@ static struct thread {
 } threads[THREADS];
 
 static _Thread_local bool inside; /* between world_begin() and world_end() */
-static unsigned stalled;
+static unsigned pace, stalled;    /* turns that each step takes; that are left of this one's */
 
 void
 world_begin(void)
 {
 	inside = true;
-	stalled = 0;
+	world_stall(0);
 }
 
 void
@@ -44,7 +44,7 @@ world_end(void)
 void
 world_stall(unsigned turns)
 {
-	stalled = turns;
+	pace = stalled = turns;
 }
 
 static void
@@ -92,6 +92,8 @@ world_run_threads(void)
 		co_wake(threads[i].co);
 		any = true;
 	}
+	if (any)
+		stalled = pace;
 	return any;
 }
 
@@ -125,7 +127,7 @@ WORLD_WRAP(int, pthread_join, pthread_t thread, void **result)
 {
 	if (!inside)
 		return __real_pthread_join(thread, result);
-	stalled = 0;
+	world_stall(0);
 	while (threads[thread].state != ENDED)
 		MUST(world_run_threads()); /* else it waits for ever, and so would we */
 	threads[thread].state = FREE;

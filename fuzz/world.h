@@ -48,7 +48,7 @@ unsigned world_open(void);
 
 /* ---- threads (thread.c): those of the engine run when the loop turns ---- */
 
-/* For so many turns they get no processor: what they write is held up. */
+/* From now on each of their steps takes so many turns more: what they write is held up. */
 void world_stall(unsigned turns);
 /* Let each that can run go on. Whether there was one. */
 bool world_run_threads(void);

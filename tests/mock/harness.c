@@ -50,7 +50,7 @@ pidfd_of(pid_t pid)
 }
 
 /* The first to say why has the word. */
-static void
+__attribute__((format(printf, 3, 0))) static void
 say_why(const char *file, int line, const char *fmt, va_list ap)
 {
 	struct shared *sh = the_mock->sh;

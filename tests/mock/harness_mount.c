@@ -31,11 +31,12 @@ on_ready(void *arg)
 	(void)arg;
 }
 
+/* As perfused does: without a daemon that has agreed there is nothing to serve, and the kernel's connection ends. */
 static void
 on_failed(void *arg, int error, const char *why)
 {
-	(void)arg;
 	log_info("failed: %s (%s)", why, strerror(error));
+	loop_stop(arg);
 }
 
 static void

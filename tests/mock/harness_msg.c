@@ -244,6 +244,8 @@ next_request(struct mock *m, int ms)
 	int64_t end = now_ms() + ms, left;
 	struct msg *g;
 
+	if (ms == 0)
+		engine_idle(m);
 	while ((g = TAILQ_FIRST(&m->queue)) == NULL) {
 		left = end - now_ms();
 		if (!fetch(m, left > 0 ? (int)left : 0) && left <= 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the actors of the cases about a mount's life (init, early, destroy, death, interrupt, notify, hostile, races) do. Each takes
+ * What the actors of the cases about a mount's life (init, early, destroy, death, interrupt, notify, hostile and races) do. Each takes
  * the name of its file from a->arg ("file" when there is none), and notes each system call as a step.
  */
 #ifndef TESTS_MOCK_LIFE_H
@@ -193,30 +193,66 @@ works(struct mock *m, const char *name)
 	check_step(a, 0, 0, 0);
 }
 
-/* Answer what comes as a daemon that agrees with everything, until the actor has ended. */
+/* Answer a request as a daemon that agrees with everything. */
+static inline void
+agree(struct mock *m, struct req *r)
+{
+	switch (r->hdr.opcode) {
+	case WIRE_WRITE:
+		reply_write(m, r, r->in.write.size);
+		break;
+	case WIRE_SETATTR:
+		reply_attr(m, r, LONG, an_attr(r->hdr.nodeid, REG, 10));
+		break;
+	case WIRE_GETXATTR:
+		reply_err(m, r, ENOSYS);
+		break;
+	default:
+		reply_empty(m, r);
+		break;
+	}
+}
+
+/* ... until the actor has ended, and what it has left to the kernel is done, too. */
 static inline __attribute__((unused)) void
 serve(struct mock *m, struct actor *a)
 {
 	struct req *r;
+	bool ended;
 
-	while ((r = next_request(m, 1)) != NULL || !has_ended(a)) {
-		if (r == NULL)
-			continue;
-		switch (r->hdr.opcode) {
-		case WIRE_WRITE:
-			reply_write(m, r, r->in.write.size);
-			break;
-		case WIRE_SETATTR:
-			reply_attr(m, r, LONG, an_attr(r->hdr.nodeid, REG, 10));
-			break;
-		case WIRE_GETXATTR:
-			reply_err(m, r, ENOSYS);
-			break;
-		default:
-			reply_empty(m, r);
-			break;
-		}
-	}
+	do {
+		ended = has_ended(a);
+		while ((r = next_request(m, ended ? 0 : 1)) != NULL)
+			agree(m, r);
+	} while (!ended);
+}
+
+/* Starts with "file" found (nodeid 2), not found, found and opened (fh 7). */
+static inline __attribute__((unused)) struct actor *
+with_file(struct mock *m, long (*fn)(struct actor *a), uint32_t mode)
+{
+	struct actor *a = start(m, fn);
+
+	answer_lookup(m, WIRE_ROOT_ID, "file", 2, mode, 100);
+	return a;
+}
+
+static inline __attribute__((unused)) struct actor *
+without_file(struct mock *m, long (*fn)(struct actor *a))
+{
+	struct actor *a = start(m, fn);
+
+	answer_noent(m, WIRE_ROOT_ID, "file");
+	return a;
+}
+
+static inline __attribute__((unused)) struct actor *
+with_open_file(struct mock *m, long (*fn)(struct actor *a), uint32_t open_flags)
+{
+	struct actor *a = with_file(m, fn, REG);
+
+	answer_open(m, 2, 7, open_flags);
+	return a;
 }
 
 #endif

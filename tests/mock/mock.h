@@ -49,23 +49,26 @@ struct mock_case {
 	const char *file;
 	int line;
 	/* what a case may choose; 0: the default */
-	uint32_t minor;         /* the minor the daemon answers with; 0: the offered one */
-	uint64_t flags;         /* WIRE_INIT_* it answers with (only those that were offered) beside the defaults... */
-	uint64_t no_flags;      /* ... minus these. Defaults: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, EXT, MAX_PAGES with 256 pages */
+	uint32_t minor; /* the minor the daemon answers with; 0: the offered one */
+	uint64_t flags; /* WIRE_INIT_* it answers with (only those that were offered) beside the defaults... */
+	uint64_t
+	    no_flags; /* ... minus these. Defaults: ASYNC_READ, BIG_WRITES, PARALLEL_DIROPS, EXT, MAX_PAGES with 256 pages */
 	uint32_t max_write;     /* default 1 MiB */
 	uint32_t max_readahead; /* default: the offered one. 0 cannot be had: use 1 */
 	uint16_t max_pages;
 	uint32_t time_gran;
-	const char *options; /* mount options beside fd, rootmode, user_id, group_id: "allow_other,default_permissions" */
+	const char
+	    *options; /* mount options beside fd, rootmode, user_id, group_id: "allow_other,default_permissions" */
 	unsigned long ms_flags; /* MS_RDONLY ... of mount(2); MS_NOSUID | MS_NODEV are not added */
-	bool no_init;        /* the body answers INIT itself */
-	bool unbalanced;     /* lookups are not expected to balance (the daemon dies, or lies about them) */
-	bool blkdev;         /* type fuseblk on a loop device (skipped where there is none) */
-	uint32_t needs_minor; /* skipped when the kernel offers less */
-	uint64_t needs_flags; /* skipped when not all of these are offered */
-	const char *native;  /* why the case does not hold of the kernel alone: it is skipped there */
-	const char *perfuse; /* why it does not hold through perfuse: skipped there; each of these is listed in doc/protocol.md */
-	unsigned limit;      /* seconds, default 20 */
+	bool no_init;           /* the body answers INIT itself */
+	bool unbalanced;        /* lookups are not expected to balance (the daemon dies, or lies about them) */
+	bool blkdev;            /* type fuseblk on a loop device (skipped where there is none) */
+	uint32_t needs_minor;   /* skipped when the kernel offers less */
+	uint64_t needs_flags;   /* skipped when not all of these are offered */
+	const char *native;     /* why the case does not hold of the kernel alone: it is skipped there */
+	const char *
+	    perfuse; /* why it does not hold through perfuse: skipped there; each of these is listed in doc/protocol.md */
+	unsigned limit; /* seconds, default 20 */
 };
 
 void mock_register(const struct mock_case *c);
@@ -83,10 +86,11 @@ void mock_register(const struct mock_case *c);
 	static void case_##ident(struct mock *m)
 
 bool mock_is_native(const struct mock *m);
-const char *mock_path(const struct mock *m);           /* the mountpoint */
-const struct wire_init *mock_offer(const struct mock *m); /* what was offered in INIT */
+const char *mock_path(const struct mock *m);               /* the mountpoint */
+const struct wire_init *mock_offer(const struct mock *m);  /* what was offered in INIT */
 const struct wire_init *mock_answer(const struct mock *m); /* what the daemon answered */
-unsigned mock_dev_minor(const struct mock *m); /* of the mount's st_dev: its number in the kernel's control file system */
+unsigned mock_dev_minor(
+    const struct mock *m);         /* of the mount's st_dev: its number in the kernel's control file system */
 int mock_fd(const struct mock *m); /* the daemon's descriptor: a socket, natively /dev/fuse */
 /* Skip the rest of the case, with the reason. Does not return. */
 void mock_skip(const char *why) __attribute__((noreturn));
@@ -97,7 +101,7 @@ enum { MOCK_STEPS = 64, MOCK_BUF = 2 << 20 };
 
 struct actor { /* shared between the actor and the case; results are valid after finish() or reached() */
 	struct mock *m;
-	void *arg;  /* the case's */
+	void *arg; /* the case's */
 	pid_t pid;
 	int nsteps; /* steps done */
 	struct {
@@ -118,8 +122,8 @@ struct actor { /* shared between the actor and the case; results are valid after
 struct actor *start(struct mock *m, long (*fn)(struct actor *a));
 struct actor *start_arg(struct mock *m, long (*fn)(struct actor *a), void *arg);
 /* The same with other credentials (and no capabilities when uid is not 0); groups: ngroups supplementary ones. */
-struct actor *start_as(struct mock *m, uid_t uid, gid_t gid, const gid_t *groups, int ngroups, long (*fn)(struct actor *a),
-    void *arg);
+struct actor *start_as(
+    struct mock *m, uid_t uid, gid_t gid, const gid_t *groups, int ngroups, long (*fn)(struct actor *a), void *arg);
 
 /* In the actor: note a system call's result as the next step (errno is taken when it is -1), and give it back. */
 long step(struct actor *a, long ret);
@@ -150,10 +154,10 @@ void check_step_at(const char *file, int line, const struct actor *a, int i, lon
 
 struct req { /* a request that arrived; valid until the case ends */
 	struct wire_in_header hdr;
-	union wire_in in;     /* fixed part, newest layout */
-	const char *name[2];  /* NUL-terminated */
+	union wire_in in;    /* fixed part, newest layout */
+	const char *name[2]; /* NUL-terminated */
 	size_t namelen[2];
-	const uint8_t *data;  /* the tail */
+	const uint8_t *data; /* the tail */
 	size_t datalen;
 	const uint8_t *ext;
 	size_t extlen;
@@ -171,7 +175,7 @@ struct req *expect_at(const char *file, int line, struct mock *m, uint32_t opcod
 /* The next request with this opcode among those that come, where the kernel's order is not fixed; the others stay for expect(). */
 #define expect_any(m, opcode) expect_any_at(__FILE__, __LINE__, m, opcode)
 struct req *expect_any_at(const char *file, int line, struct mock *m, uint32_t opcode);
-/* The next request, whatever it is, if one comes within ms milliseconds; else NULL. */
+/* The next request, whatever it is, if one comes within ms milliseconds (0: of those that were sent by now); else NULL. */
 struct req *next_request(struct mock *m, int ms);
 /* No request is waiting now. (After finish(): none was sent.) */
 #define expect_none(m) expect_none_at(__FILE__, __LINE__, m)

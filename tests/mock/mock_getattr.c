@@ -301,6 +301,63 @@ MOCK_CASE(another_type)
 	finish(holder);
 }
 
+/* "file", node 42, is found to be a directory while somebody has it open. */
+static struct actor *
+dead_but_open(struct mock *m)
+{
+	struct actor *holder = on(m, fstat_when_told, "file"), *a;
+	struct wire_entry_out e = an_entry(42, S_IFREG | 0644, 10);
+
+	e.attr_valid = 0;
+	reply_entry(m, expect_lookup(m, WIRE_ROOT_ID, "file"), e);
+	answer_open(m, 42, 70, 0);
+	reached(holder);
+	a = on(m, do_stat, "file");
+	reply_attr(m, expect_on(m, WIRE_GETATTR, 42), LONG, an_attr(42, S_IFDIR | 0755, 0));
+	finish(a);
+	check_step(a, 0, -1, EIO);
+	return holder;
+}
+
+static void
+let_go(struct mock *m, struct actor *holder)
+{
+	proceed(holder);
+	reached(holder);
+	check_step(holder, 1, -1, EIO);
+	expect_none(m);
+	proceed(holder);
+	answer_release(m, 42, 70);
+	finish(holder);
+}
+
+/* Found again as what it is, it is a new node; who has the old one open has it in vain. */
+MOCK_CASE(another_type_for_good)
+{
+	struct actor *holder = dead_but_open(m);
+
+	know(m, "file", 42, S_IFDIR | 0755, 20);
+	check_cached(m, "file");
+	let_go(m, holder);
+	check_cached(m, "file");
+}
+
+/* Found again as what it was, it is still the dead one, for as long as that is open. */
+MOCK_CASE(another_type_and_back)
+{
+	struct actor *holder = dead_but_open(m), *a;
+
+	a = on(m, do_stat, "file");
+	answer_lookup(m, WIRE_ROOT_ID, "file", 42, S_IFREG | 0644, 20);
+	finish(a);
+	check_step(a, 0, -1, EIO);
+	let_go(m, holder);
+	shrink(m);
+	expect_forgotten(m, 42);
+	know(m, "file", 42, S_IFREG | 0644, 20);
+	check_cached(m, "file");
+}
+
 MOCK_CASE(size_out_of_range)
 {
 	struct actor *a;

@@ -3,6 +3,8 @@
  * INTERRUPT: a signal to somebody who waits makes the kernel tell the daemon, which may end the operation with EINTR, or finish it, or
  * know nothing of it. Nobody is let go before the daemon has answered.
  */
+#include <sched.h>
+
 #include "life.h"
 
 static long
@@ -582,6 +584,8 @@ MOCK_CASE(interrupt_unread_kill, .perfuse = "the engine reads each request at on
 
 	wait_asleep(a);
 	signal_actor(a, SIGKILL);
+	while (!has_ended(a)) /* finish() would take the request in */
+		sched_yield();
 	finish_killed(a, SIGKILL);
 	expect_none(m);
 }

@@ -245,6 +245,28 @@ MOCK_CASE(short_answer)
 	check_step(a, 3, 0, 0);
 }
 
+/* More bytes than that: an error of this call alone. */
+MOCK_CASE(over_long_answer)
+{
+	struct actor *a = start(m, ask_big);
+	static char big[sizeof(struct wire_ioctl_out) + 16384];
+	struct req *r;
+	int e;
+
+	answer_file(m, 0, FH, 0);
+	r = expect_ioctl(m, F_ID, IO_BIG, 0, 16383, 16383);
+	e = send_reply(m, r, 0, big, sizeof(big));
+	if (mock_is_native(m))
+		check_i(e, EINVAL);
+	r = expect_ioctl(m, F_ID, IO_OUT, 0, 0, 8);
+	reply_data(m, r, big, sizeof(struct wire_ioctl_out) + 9); /* the kernel takes a page, and then looks */
+	answer_close(m, F_ID, FH);
+	finish(a);
+	check_step(a, 1, -1, EIO);
+	check_i(wrong_bytes(a->buf, 0, 16383, 1), 0);
+	check_step(a, 3, -1, EIO);
+}
+
 static long
 flags_of(struct actor *a)
 {

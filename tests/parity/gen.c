@@ -263,7 +263,8 @@ path_text(struct gen *g, unsigned proc, int base, int id)
 static int64_t
 pick_offset(struct gen *g)
 {
-	static const int64_t far[] = { 1LL << 31, (1LL << 32) + 5, 1LL << 40, INT64_MAX, INT64_MAX - 4095, -1, -4096, 1LL << 43 };
+	static const int64_t far[] = { 1LL << 31, (1LL << 32) + 5, 1LL << 40, INT64_MAX, INT64_MAX - 4095, -1, -4096,
+		1LL << 43 };
 	unsigned way = below(g, 100);
 
 	if (way < 15)
@@ -300,7 +301,8 @@ pick_size(struct gen *g)
 static int64_t
 pick_mode(struct gen *g)
 {
-	static const int64_t modes[] = { 0644, 0666, 0600, 0755, 0777, 0777, 0700, 0640, 0444, 0000, 0777, 04755, 02755, 01777, 0555, 06777, 02644 };
+	static const int64_t modes[] = { 0644, 0666, 0600, 0755, 0777, 0777, 0700, 0640, 0444, 0000, 0777, 04755, 02755,
+		01777, 0555, 06777, 02644 };
 
 	return modes[below(g, sizeof(modes) / sizeof(modes[0]))];
 }
@@ -308,7 +310,8 @@ pick_mode(struct gen *g)
 static int64_t
 pick_time(struct gen *g)
 {
-	static const int64_t times[] = { -1, -1, -2, -2, 0, 1, 1000000000, 1234567890, 1500000001, 2147483647, 2147483653, -100 };
+	static const int64_t times[] = { -1, -1, -2, -2, 0, 1, 1000000000, 1234567890, 1500000001, 2147483647,
+		2147483653, -100 };
 
 	return times[below(g, sizeof(times) / sizeof(times[0]))];
 }
@@ -320,8 +323,9 @@ pick_open(struct gen *g, int type)
 	static const struct {
 		int flag;
 		unsigned percent;
-	} chance[] = { { O_CREAT, 45 }, { O_TRUNC, 12 }, { O_APPEND, 12 }, { O_DIRECT, 5 }, { O_SYNC, 4 }, { O_DSYNC, 2 },
-		{ O_NOFOLLOW, 5 }, { O_NOATIME, 2 }, { O_CLOEXEC, 3 }, { O_NONBLOCK, 4 }, { O_PATH, 3 }, { O_DIRECTORY, 1 } };
+	} chance[] = { { O_CREAT, 45 }, { O_TRUNC, 12 }, { O_APPEND, 12 }, { O_DIRECT, 5 }, { O_SYNC, 4 },
+		{ O_DSYNC, 2 }, { O_NOFOLLOW, 5 }, { O_NOATIME, 2 }, { O_CLOEXEC, 3 }, { O_NONBLOCK, 4 }, { O_PATH, 3 },
+		{ O_DIRECTORY, 1 } };
 	int64_t flags = percent(g, 65) ? O_RDWR : percent(g, 50) ? O_RDONLY : O_WRONLY;
 
 	if (type == S_IFDIR && percent(g, 10))
@@ -342,8 +346,9 @@ static int64_t
 pick_flags(struct gen *g, char kind)
 {
 	static const int64_t falloc[] = { 0, 0, FALLOC_FL_KEEP_SIZE, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-		FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE, FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_PUNCH_HOLE };
+		FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_ZERO_RANGE,
+		FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, FALLOC_FL_COLLAPSE_RANGE, FALLOC_FL_INSERT_RANGE,
+		FALLOC_FL_UNSHARE_RANGE, FALLOC_FL_PUNCH_HOLE };
 	const struct flag *flags = flags_of(kind);
 	unsigned n = 0;
 	int64_t value;
@@ -384,9 +389,10 @@ pick_target(struct gen *g, unsigned proc)
 static char *
 pick_attribute(struct gen *g)
 {
-	static const char *const names[] = { "user.one", "user.one", "user.one", "user.one", "user.one", "user.one", "user.one", "user.two", "user.three", "trusted.one", "security.one",
-		"security.capability", "system.posix_acl_access", "system.posix_acl_access", "system.posix_acl_default",
-		"user.", "nothing", "system.other", "user.of-a-name-with-quite-some-length-so-that-lists-of-names-grow" };
+	static const char *const names[] = { "user.one", "user.one", "user.one", "user.one", "user.one", "user.one",
+		"user.one", "user.two", "user.three", "trusted.one", "security.one", "security.capability",
+		"system.posix_acl_access", "system.posix_acl_access", "system.posix_acl_default", "user.", "nothing",
+		"system.other", "user.of-a-name-with-quite-some-length-so-that-lists-of-names-grow" };
 
 	return strdup(names[below(g, sizeof(names) / sizeof(names[0]))]);
 }
@@ -430,57 +436,58 @@ pick_arg(struct gen *g, struct call *call, unsigned which)
 	int base = -1;
 
 	if (kind == 'O') /* its path is before it */
-		return (struct arg) { .n = pick_open(g, type_of(g, (int)call->arg[which - 1].n)) };
+		return (struct arg){ .n = pick_open(g, type_of(g, (int)call->arg[which - 1].n)) };
 	if (flags_of(kind) != NULL)
-		return (struct arg) { .n = pick_flags(g, kind) };
+		return (struct arg){ .n = pick_flags(g, kind) };
 	switch (kind) {
 	case 't':
-		return (struct arg) { .s = pick_target(g, proc) };
+		return (struct arg){ .s = pick_target(g, proc) };
 	case 'x':
-		return (struct arg) { .s = pick_attribute(g) };
+		return (struct arg){ .s = pick_attribute(g) };
 	case 'f':
-		return (struct arg) { .n = pick_fd(g, proc, percent(g, 5) ? 'h' : 'f') };
+		return (struct arg){ .n = pick_fd(g, proc, percent(g, 5) ? 'h' : 'f') };
 	case '<':
 	case '>':
 	case 'h':
-		return (struct arg) { .n = pick_fd(g, proc, kind) };
+		return (struct arg){ .n = pick_fd(g, proc, kind) };
 	case 'a':
-		return (struct arg) { .n = percent(g, 40) ? -1 : pick_fd(g, proc, 'h') };
+		return (struct arg){ .n = percent(g, 40) ? -1 : pick_fd(g, proc, 'h') };
 	case 'N':
-		return (struct arg) { .n = below(g, FDS) };
+		return (struct arg){ .n = below(g, FDS) };
 	case 'm':
 		for (unsigned tries = 0, map; tries < 8; tries++) {
 			map = below(g, MAPS);
 			if (g->player[proc].c.map[map].at != NULL)
-				return (struct arg) { .n = map };
+				return (struct arg){ .n = map };
 		}
 		g->missed = true;
-		return (struct arg) { .n = 0 };
+		return (struct arg){ .n = 0 };
 	case 'k':
-		return (struct arg) { .n = below(g, MAPS) };
+		return (struct arg){ .n = below(g, MAPS) };
 	case 'o':
-		return (struct arg) { .n = pick_offset(g) };
+		return (struct arg){ .n = pick_offset(g) };
 	case 'z':
-		return (struct arg) { .n = pick_size(g) };
+		return (struct arg){ .n = pick_size(g) };
 	case 'b':
 	case 'v':
-		return (struct arg) { .n = below(g, 10000) };
+		return (struct arg){ .n = below(g, 10000) };
 	case 'i':
-		return (struct arg) { .n = below(g, 12) };
+		return (struct arg){ .n = below(g, 12) };
 	case 'u':
-		return (struct arg) { .n = percent(g, 25) ? -1 : percent(g, 30) ? 0 : 1000 + (int64_t)below(g, 2) };
+		return (struct arg){ .n = percent(g, 25) ? -1 : percent(g, 30) ? 0 : 1000 + (int64_t)below(g, 2) };
 	case 'T':
-		return (struct arg) { .n = pick_time(g) };
+		return (struct arg){ .n = pick_time(g) };
 	case 'B':
-		return (struct arg) { .n = percent(g, 40) ? 4000 : 24 + below(g, 200) };
+		return (struct arg){ .n = percent(g, 40) ? 4000 : 24 + below(g, 200) };
 	case 'y':
-		return (struct arg) { .n = percent(g, 60) ? 4000 : percent(g, 50) ? 0 : below(g, 200) };
+		return (struct arg){ .n = percent(g, 60) ? 4000 : percent(g, 50) ? 0 : below(g, 200) };
 	case 'c':
-		return (struct arg) { .n = below(g, COOKIES) };
+		return (struct arg){ .n = below(g, COOKIES) };
 	case 'w':
-		return (struct arg) { .n = below(g, 2) };
+		return (struct arg){ .n = below(g, 2) };
 	case 'M':
-		return (struct arg) { .n = call->op == op_find("umask", 5) ? (percent(g, 70) ? 0 : pick_mode(g) & 077) : pick_mode(g) };
+		return (struct arg){ .n = call->op == op_find("umask", 5) ? (percent(g, 70) ? 0 : pick_mode(g) & 077)
+									  : pick_mode(g) };
 	default: /* a path */
 		if (which > 0 && kinds[which - 1] == 'a' && call->arg[which - 1].n >= 0 &&
 		    fits(g, proc, (unsigned)call->arg[which - 1].n, 'h'))
@@ -488,7 +495,7 @@ pick_arg(struct gen *g, struct call *call, unsigned which)
 		for (int tries = 0, id;; tries++) {
 			id = pick_path(g, kind);
 			if (base < 0 || is_below(base, id) || tries > 8) {
-				return (struct arg) { .n = id, .s = path_text(g, proc, base, id) };
+				return (struct arg){ .n = id, .s = path_text(g, proc, base, id) };
 			}
 		}
 	}
@@ -653,7 +660,8 @@ struct sequence
 generate(const char *root, uint64_t seed, size_t n, const bool *without)
 {
 	static char longest[256];
-	static const char *const odd[] = { "f", longest, "\xc3\xa9\xff\x80", " two words ", "...", "new\nline", ".hidden", "-" };
+	static const char *const odd[] = { "f", longest, "\xc3\xa9\xff\x80", " two words ", "...", "new\nline",
+		".hidden", "-" };
 	struct sequence sequence = { .n = 0 };
 	static struct gen g;
 	int pipes[2], status = 0;

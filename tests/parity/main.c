@@ -264,7 +264,8 @@ run(void)
 	}
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	seconds = (double)(end.tv_sec - start.tv_sec) + (double)(end.tv_nsec - start.tv_nsec) / 1e9;
-	printf("%s: %" PRIu64 " calls in %.1f s, %u differences, %lu allowed, native differed from itself in %u sequences\n",
+	printf("%s: %" PRIu64
+	       " calls in %.1f s, %u differences, %lu allowed, native differed from itself in %u sequences\n",
 	    opt.daemon, done, seconds, found, known_hits(known), native_differs);
 	return 0;
 }
@@ -316,20 +317,48 @@ parse_options(int argc, char **argv)
 
 	while ((letter = getopt_long(argc, argv, "", options, NULL)) >= 0) {
 		switch (letter) {
-		case 'u': opt.config.up = optarg; break;
-		case 'd': opt.config.down = optarg; break;
-		case 'D': opt.daemon = optarg; break;
-		case 'k': opt.known = optarg; break;
-		case 'w': opt.config.work = optarg; break;
-		case 'n': opt.calls = strtoull(optarg, NULL, 10); break;
-		case 'b': opt.batch = strtoull(optarg, NULL, 10); break;
-		case 's': opt.seed = strtoull(optarg, NULL, 10); break;
-		case 'a': opt.aa = true; break;
-		case 'S': opt.shrink = (unsigned)strtoul(optarg, NULL, 10); break;
-		case 'f': opt.findings = (unsigned)strtoul(optarg, NULL, 10); break;
-		case 'o': opt.save = optarg; break;
-		case 'r': opt.replay = optarg; break;
-		case 'p': opt.print = true; break;
+		case 'u':
+			opt.config.up = optarg;
+			break;
+		case 'd':
+			opt.config.down = optarg;
+			break;
+		case 'D':
+			opt.daemon = optarg;
+			break;
+		case 'k':
+			opt.known = optarg;
+			break;
+		case 'w':
+			opt.config.work = optarg;
+			break;
+		case 'n':
+			opt.calls = strtoull(optarg, NULL, 10);
+			break;
+		case 'b':
+			opt.batch = strtoull(optarg, NULL, 10);
+			break;
+		case 's':
+			opt.seed = strtoull(optarg, NULL, 10);
+			break;
+		case 'a':
+			opt.aa = true;
+			break;
+		case 'S':
+			opt.shrink = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'f':
+			opt.findings = (unsigned)strtoul(optarg, NULL, 10);
+			break;
+		case 'o':
+			opt.save = optarg;
+			break;
+		case 'r':
+			opt.replay = optarg;
+			break;
+		case 'p':
+			opt.print = true;
+			break;
 		case 'm':
 			if (!parse_mask(optarg))
 				return false;
@@ -338,7 +367,8 @@ parse_options(int argc, char **argv)
 			if (!parse_without(optarg))
 				return false;
 			break;
-		default: return false;
+		default:
+			return false;
 		}
 	}
 	return optind == argc && opt.config.up != NULL && opt.config.down != NULL && opt.batch > 0;

@@ -109,9 +109,9 @@ times_of(const struct arg *a, struct timespec times[2])
 {
 	for (int i = 0; i < 2; i++) {
 		times[i].tv_sec = a[i].n;
-		times[i].tv_nsec = a[i].n == -1 ? UTIME_NOW
-		    : a[i].n == -2		? UTIME_OMIT
-						: (long)((uint64_t)a[i].n * 123456789 % 1000000000);
+		times[i].tv_nsec = a[i].n == -1   ? UTIME_NOW
+				   : a[i].n == -2 ? UTIME_OMIT
+						  : (long)((uint64_t)a[i].n * 123456789 % 1000000000);
 	}
 }
 
@@ -205,7 +205,10 @@ CALL(mkdirat)
 CALL(mknod)
 {
 	mode_t type = (mode_t)a[1].n & S_IFMT;
-	int ret = mknod(a[0].s, type | ((mode_t)a[2].n & 07777), type == S_IFCHR ? makedev(1, 3) : type == S_IFBLK ? makedev(7, 200) : 0);
+	int ret = mknod(a[0].s, type | ((mode_t)a[2].n & 07777),
+	    type == S_IFCHR   ? makedev(1, 3)
+	    : type == S_IFBLK ? makedev(7, 200)
+			      : 0);
 
 	if (ret == 0 && type == S_IFIFO)
 		c->side->fifo = true;
@@ -287,9 +290,9 @@ value_of(struct ctx *c, const char *name, int64_t value)
 		uint32_t id;
 	} entry[] = {
 		{ 0x01, 7, UINT32_MAX }, /* owner */
-		{ 0x02, 5, 1000 },	 /* a user */
+		{ 0x02, 5, 1000 },       /* a user */
 		{ 0x04, 4, UINT32_MAX }, /* the group */
-		{ 0x08, 4, 1001 },	 /* a group */
+		{ 0x08, 4, 1001 },       /* a group */
 		{ 0x10, 6, UINT32_MAX }, /* the mask */
 		{ 0x20, 1, UINT32_MAX }, /* others */
 	};

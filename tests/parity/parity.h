@@ -21,14 +21,14 @@
 #include <time.h>
 
 enum {
-	PROCS = 4,           /* processes of a side, at most */
-	FDS = 6,             /* open files a process can name */
-	MAPS = 2,            /* and mappings */
-	COOKIES = 4,         /* remembered places in a directory, per open file */
-	ARGS = 7,            /* arguments of a call, at most */
-	TEXT = 600,          /* of a result that is kept to be shown; all of it is in the hash */
-	ROOM = 1 << 18,      /* longest read or write */
-	INODES = 1 << 14,    /* inodes seen by one side in one sequence (a power of two) */
+	PROCS = 4,        /* processes of a side, at most */
+	FDS = 6,          /* open files a process can name */
+	MAPS = 2,         /* and mappings */
+	COOKIES = 4,      /* remembered places in a directory, per open file */
+	ARGS = 7,         /* arguments of a call, at most */
+	TEXT = 600,       /* of a result that is kept to be shown; all of it is in the hash */
+	ROOM = 1 << 18,   /* longest read or write */
+	INODES = 1 << 14, /* inodes seen by one side in one sequence (a power of two) */
 	SIDES = 3,
 };
 
@@ -36,9 +36,9 @@ enum {
 enum {
 	MASK_BLOCKS = 1,
 	MASK_INO = 2,
-	MASK_TIMES = 4,   /* times of now: an exact time set by utimensat is always compared */
-	MASK_ATIME = 8,   /* and access times not even then */
-	MASK_ORDER = 16,  /* the order of names in a directory */
+	MASK_TIMES = 4,  /* times of now: an exact time set by utimensat is always compared */
+	MASK_ATIME = 8,  /* and access times not even then */
+	MASK_ORDER = 16, /* the order of names in a directory */
 	MASK_DIRSIZE = 32,
 };
 
@@ -296,7 +296,7 @@ int tree_print(FILE *to, const char *path, unsigned mask);
 /* Where two sides differ first. */
 struct difference {
 	enum { DIFF_NONE, DIFF_CALL, DIFF_MOUNT, DIFF_BACKING, DIFF_HUNG } kind;
-	size_t at; /* the call */
+	size_t at;  /* the call */
 	char *text; /* of the two trees, the line that differs; or who hung */
 };
 
@@ -310,8 +310,8 @@ unsigned long known_hits(const struct known *known);
 /* compare: the first difference that is not KNOWN. The caller frees its text. */
 struct difference compare(
     const struct side *a, const struct side *b, const struct sequence *sequence, struct known *known);
-void difference_print(FILE *to, const struct difference *d, const struct side *a, const struct side *b,
-    const struct sequence *sequence);
+void difference_print(
+    FILE *to, const struct difference *d, const struct side *a, const struct side *b, const struct sequence *sequence);
 
 /* shrink: the fewest calls of WHOLE, which the first two sides have just run, with which they still differ in the same way; it
  * takes about SECONDS at most. BEST is the caller's to free (its array; its texts are those of WHOLE). The sides have run it. */

@@ -344,7 +344,8 @@ hp_symlink(fuse_req_t req, const char *target, fuse_ino_t parent, const char *na
 static void
 hp_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t parent, const char *name)
 {
-	reply_made(req, linkat(AT_FDCWD, path_of(fd_of(ino)).text, fd_of(parent), name, AT_SYMLINK_FOLLOW), parent, name);
+	reply_made(
+	    req, linkat(AT_FDCWD, path_of(fd_of(ino)).text, fd_of(parent), name, AT_SYMLINK_FOLLOW), parent, name);
 }
 
 static void
@@ -374,7 +375,8 @@ hp_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 }
 
 static void
-hp_rename(fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname, unsigned flags)
+hp_rename(
+    fuse_req_t req, fuse_ino_t parent, const char *name, fuse_ino_t newparent, const char *newname, unsigned flags)
 {
 	reply(req, renameat2(fd_of(parent), name, fd_of(newparent), newname, flags));
 }
@@ -780,7 +782,8 @@ main(int argc, char **argv)
 	}
 	root.ino = st.st_ino;
 	session = fuse_session_new(&args, &operations, sizeof(operations), NULL);
-	if (session != NULL && fuse_set_signal_handlers(session) == 0 && fuse_session_mount(session, cmdline.mountpoint) == 0) {
+	if (session != NULL && fuse_set_signal_handlers(session) == 0 &&
+	    fuse_session_mount(session, cmdline.mountpoint) == 0) {
 		fuse_daemonize(cmdline.foreground);
 		status = fuse_session_loop(session) != 0;
 		fuse_session_unmount(session);

@@ -117,11 +117,11 @@ recent(struct timespec when)
 /* WHICH: 0 access, 1 data, 2 attributes, as in struct inode_row. A directory's times are not said to change: tmpfs takes them from
  * another inode's clock, so that two changes within one tick may be one or two. */
 static void
-out_time(
-    struct ctx *c, struct result *r, struct inode_row *row, bool is_dir, unsigned which, struct timespec when)
+out_time(struct ctx *c, struct result *r, struct inode_row *row, bool is_dir, unsigned which, struct timespec when)
 {
 	static const char letter[] = "amc";
-	bool changed = row == NULL || row->when[which].tv_sec != when.tv_sec || row->when[which].tv_nsec != when.tv_nsec;
+	bool changed =
+	    row == NULL || row->when[which].tv_sec != when.tv_sec || row->when[which].tv_nsec != when.tv_nsec;
 
 	if (row != NULL)
 		row->when[which] = when;
@@ -158,7 +158,7 @@ out_stat(struct ctx *c, struct result *r, const struct stat *st)
 static struct timespec
 timespec_of(struct statx_timestamp stamp)
 {
-	return (struct timespec) { .tv_sec = stamp.tv_sec, .tv_nsec = stamp.tv_nsec };
+	return (struct timespec){ .tv_sec = stamp.tv_sec, .tv_nsec = stamp.tv_nsec };
 }
 
 void
@@ -229,7 +229,8 @@ result_print(FILE *to, const struct result *r)
 	if (!r->done)
 		fprintf(to, "(did not return)");
 	else if (r->ret < 0)
-		fprintf(to, "%jd %s%s", (intmax_t)r->ret, strerrorname_np(r->err) ? strerrorname_np(r->err) : "?", r->text);
+		fprintf(
+		    to, "%jd %s%s", (intmax_t)r->ret, strerrorname_np(r->err) ? strerrorname_np(r->err) : "?", r->text);
 	else
 		fprintf(to, "%jd%s%s", (intmax_t)r->ret, r->text, r->used >= TEXT - 1 ? "..." : "");
 }

@@ -41,7 +41,7 @@ describe() { # NAME: mask, without, program
 	passthrough | passthrough_fh | pass_hp) program=$tools/$program ;;
 	esac
 	case $1 in
-	ntfs-3g) mask=ino,dirsize ;;
+	ntfs-3g) mask=ino,dirsize,blocks ;; # it lets the kernel keep attributes for a second, and changes them meanwhile
 	fuse-overlayfs) mask=times ;;
 	sshfs*) mask=ino ;;
 	esac
@@ -67,13 +67,13 @@ serve() { # NAME COMMAND-PREFIX...
 	bindfs) "$@" bindfs -o "$none,$common" "$SRC" "$MNT" ;;
 	bindfs-cache) "$@" bindfs -o "$long,$common" "$SRC" "$MNT" ;;
 	fuse-overlayfs)
-		"$@" fuse-overlayfs -o "lowerdir=$SRC/lower,upperdir=$SRC/upper,workdir=$SRC/work,$common" "$MNT"
+		"$@" fuse-overlayfs -o "lowerdir=$SRC/lower,upperdir=$SRC/upper,workdir=$SRC/work,threaded=0,$common" "$MNT"
 		;;
 	ntfs-3g) "$@" ntfs-3g -o "$common,streams_interface=none" "$DIR/image" "$MNT" ;;
 	sshfs | sshfs-cache)
-		cache=no
-		[ "$name" = sshfs ] || cache=yes
-		"$@" sshfs -s -o "dir_cache=$cache,ssh_command=sh -c $sftp_server,$common" "x:$SRC" "$MNT"
+		cache=dir_cache=no,$none
+		[ "$name" = sshfs ] || cache=dir_cache=yes,dcache_timeout=3600,$long
+		"$@" sshfs -s -o "$cache,ssh_command=sh -c $sftp_server,$common" "x:$SRC" "$MNT"
 		;;
 	*) return 2 ;;
 	esac

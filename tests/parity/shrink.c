@@ -128,8 +128,8 @@ is_known(struct known *known, const struct call *call, const struct result *a, c
 		if (known->call == NULL || text[0] == NULL || text[1] == NULL || text[2] == NULL)
 			continue;
 		found = fnmatch(known->call, text[0], FNM_NOESCAPE) == 0 &&
-		    fnmatch(known->result[0], text[1], FNM_NOESCAPE) == 0 &&
-		    fnmatch(known->result[1], text[2], FNM_NOESCAPE) == 0;
+			fnmatch(known->result[0], text[1], FNM_NOESCAPE) == 0 &&
+			fnmatch(known->result[1], text[2], FNM_NOESCAPE) == 0;
 		known->hits += found ? 1 : 0;
 	}
 	for (unsigned i = 0; i < 3; i++)
@@ -172,7 +172,8 @@ compare(const struct side *a, const struct side *b, const struct sequence *seque
 		return d;
 	}
 	for (unsigned i = 0; i < 2; i++) {
-		const char *left = a->tree[i] != NULL ? a->tree[i] : "none", *right = b->tree[i] != NULL ? b->tree[i] : "none";
+		const char *left = a->tree[i] != NULL ? a->tree[i] : "none",
+			   *right = b->tree[i] != NULL ? b->tree[i] : "none";
 		if (strcmp(left, right) == 0)
 			continue;
 		d.kind = i == 0 ? DIFF_MOUNT : DIFF_BACKING;
@@ -188,8 +189,8 @@ compare(const struct side *a, const struct side *b, const struct sequence *seque
 }
 
 void
-difference_print(FILE *to, const struct difference *d, const struct side *a, const struct side *b,
-    const struct sequence *sequence)
+difference_print(
+    FILE *to, const struct difference *d, const struct side *a, const struct side *b, const struct sequence *sequence)
 {
 	switch (d->kind) {
 	case DIFF_CALL:

@@ -118,15 +118,23 @@ const struct op ops[] = {
 };
 const unsigned n_ops = sizeof(ops) / sizeof(ops[0]);
 
-#define FLAG(name) { #name, name }
-#define END { NULL, 0 }
+#define FLAG(name)                                                                                                     \
+	{                                                                                                              \
+#name, name                                                                                            \
+	}
+#define END                                                                                                            \
+	{                                                                                                              \
+		NULL, 0                                                                                                \
+	}
 
 /* Of several bits, the longer come first. The value 0 is the word for no flag. */
 static const struct flag flags_open[] = { FLAG(O_RDONLY), FLAG(O_WRONLY), FLAG(O_RDWR), FLAG(O_CREAT), FLAG(O_EXCL),
 	FLAG(O_TRUNC), FLAG(O_APPEND), FLAG(O_NONBLOCK), FLAG(O_TMPFILE), FLAG(O_SYNC), FLAG(O_DSYNC), FLAG(O_DIRECT),
 	FLAG(O_DIRECTORY), FLAG(O_NOFOLLOW), FLAG(O_NOATIME), FLAG(O_PATH), FLAG(O_CLOEXEC), END };
-static const struct flag flags_setfl[] = { { "0", 0 }, FLAG(O_APPEND), FLAG(O_NONBLOCK), FLAG(O_DIRECT), FLAG(O_NOATIME), END };
-static const struct flag flags_seek[] = { FLAG(SEEK_SET), FLAG(SEEK_CUR), FLAG(SEEK_END), FLAG(SEEK_DATA), FLAG(SEEK_HOLE), END };
+static const struct flag flags_setfl[] = { { "0", 0 }, FLAG(O_APPEND), FLAG(O_NONBLOCK), FLAG(O_DIRECT),
+	FLAG(O_NOATIME), END };
+static const struct flag flags_seek[] = { FLAG(SEEK_SET), FLAG(SEEK_CUR), FLAG(SEEK_END), FLAG(SEEK_DATA),
+	FLAG(SEEK_HOLE), END };
 static const struct flag flags_rwf[] = { { "0", 0 }, FLAG(RWF_HIPRI), FLAG(RWF_DSYNC), FLAG(RWF_SYNC), FLAG(RWF_NOWAIT),
 	FLAG(RWF_APPEND), END };
 static const struct flag flags_fallocate[] = { { "0", 0 }, FLAG(FALLOC_FL_KEEP_SIZE), FLAG(FALLOC_FL_PUNCH_HOLE),
@@ -144,14 +152,17 @@ static const struct flag flags_statx[] = { { "0", 0 }, FLAG(STATX_BASIC_STATS), 
 	FLAG(STATX_INO), FLAG(STATX_SIZE), FLAG(STATX_BLOCKS), FLAG(STATX_BTIME), END };
 static const struct flag flags_access[] = { FLAG(F_OK), FLAG(R_OK), FLAG(W_OK), FLAG(X_OK), END };
 static const struct flag flags_faccess[] = { { "0", 0 }, FLAG(AT_EACCESS), FLAG(AT_SYMLINK_NOFOLLOW), END };
-static const struct flag flags_rename[] = { { "0", 0 }, FLAG(RENAME_NOREPLACE), FLAG(RENAME_EXCHANGE), FLAG(RENAME_WHITEOUT), END };
+static const struct flag flags_rename[] = { { "0", 0 }, FLAG(RENAME_NOREPLACE), FLAG(RENAME_EXCHANGE),
+	FLAG(RENAME_WHITEOUT), END };
 static const struct flag flags_xattr[] = { { "0", 0 }, FLAG(XATTR_CREATE), FLAG(XATTR_REPLACE), END };
 static const struct flag flags_lock[] = { FLAG(F_RDLCK), FLAG(F_WRLCK), FLAG(F_UNLCK), END };
 static const struct flag flags_flock[] = { FLAG(LOCK_SH), FLAG(LOCK_EX), FLAG(LOCK_UN), END };
-static const struct flag flags_ioctl[] = { FLAG(FS_IOC_GETFLAGS), FLAG(FICLONE), FLAG(FIONREAD), FLAG(FS_IOC_FSGETXATTR), END };
-static const struct flag flags_advice[] = { FLAG(POSIX_FADV_NORMAL), FLAG(POSIX_FADV_RANDOM), FLAG(POSIX_FADV_SEQUENTIAL),
-	FLAG(POSIX_FADV_WILLNEED), FLAG(POSIX_FADV_DONTNEED), END };
-static const struct flag flags_node[] = { FLAG(S_IFREG), FLAG(S_IFIFO), FLAG(S_IFSOCK), FLAG(S_IFCHR), FLAG(S_IFBLK), END };
+static const struct flag flags_ioctl[] = { FLAG(FS_IOC_GETFLAGS), FLAG(FICLONE), FLAG(FIONREAD),
+	FLAG(FS_IOC_FSGETXATTR), END };
+static const struct flag flags_advice[] = { FLAG(POSIX_FADV_NORMAL), FLAG(POSIX_FADV_RANDOM),
+	FLAG(POSIX_FADV_SEQUENTIAL), FLAG(POSIX_FADV_WILLNEED), FLAG(POSIX_FADV_DONTNEED), END };
+static const struct flag flags_node[] = { FLAG(S_IFREG), FLAG(S_IFIFO), FLAG(S_IFSOCK), FLAG(S_IFCHR), FLAG(S_IFBLK),
+	END };
 static const struct flag flags_handle[] = { { "0", 0 }, FLAG(AT_SYMLINK_FOLLOW), END };
 static const struct flag flags_unlink[] = { { "0", 0 }, FLAG(AT_REMOVEDIR), END };
 static const struct flag flags_link[] = { { "0", 0 }, FLAG(AT_SYMLINK_FOLLOW), END };
@@ -316,7 +327,7 @@ parse_number(const char **at, char kind, int64_t *value)
 		if (length == 0)
 			return false;
 		while (flag != NULL && flag->name != NULL &&
-		    (strlen(flag->name) != length || memcmp(flag->name, *at, length) != 0))
+		       (strlen(flag->name) != length || memcmp(flag->name, *at, length) != 0))
 			flag++;
 		if (flag != NULL && flag->name != NULL) {
 			*value |= flag->value;

@@ -5,6 +5,7 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -138,6 +139,12 @@ died(int error, const char *why)
 	ck_assert_uint_eq(conn_queued(f->conn), 0);
 	ck_assert_uint_eq(conn_waiting(f->conn), 0);
 	ck_assert_uint_eq(watched, 0);
+	if (f->sock != -1) { /* the daemon sees it at once */
+		struct pollfd p = { .fd = f->sock, .events = POLLIN };
+
+		ck_assert_int_eq(poll(&p, 1, 0), 1);
+		ck_assert_int_ne(p.revents & POLLHUP, 0);
+	}
 }
 
 static void

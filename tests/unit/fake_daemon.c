@@ -190,7 +190,9 @@ fake_mount(struct fake *f, uint32_t minor, uint64_t flags)
 		    .max_write = CONN_DATA_MAX,
 		    .max_pages = 256 },
 		.error = -1 };
-	struct wire_init answer = { .major = WIRE_KERNEL_VERSION, .minor = minor, .flags = flags, .max_write = 131072 };
+	struct wire_init answer = {
+		.major = WIRE_KERNEL_VERSION, .minor = minor, .flags = flags, .max_write = 131072, .max_pages = 32
+	};
 	uint8_t body[64];
 	struct wire_req req;
 

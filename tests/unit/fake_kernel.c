@@ -92,6 +92,13 @@ k_stop(struct kernel *k)
 	k_turn(k);
 	ck_assert_uint_eq(k->leaving, 1);
 	ck_assert_uint_eq(k->ended, 1);
+	k_free(k);
+}
+
+void
+k_free(struct kernel *k)
+{
+	k_close(k);
 	host_linux_free(k->h);
 	fake_stop(k->f);
 	free(k->rx);
@@ -183,6 +190,7 @@ k_init(struct kernel *k, const struct wire_init *offer, const struct wire_init *
 	fake_reply(k->f, &req, NULL, body, wire_init_reply(answer, answer->minor, body, sizeof(body)));
 	k->proto.minor = offer->minor < answer->minor ? offer->minor : answer->minor;
 	k->proto.setxattr_ext = (offer->flags & answer->flags & WIRE_INIT_SETXATTR_EXT) != 0;
+	k->exported = (offer->flags & answer->flags & WIRE_INIT_EXPORT_SUPPORT) != 0;
 	return asked;
 }
 
@@ -259,7 +267,7 @@ k_entered(struct kernel *k, const struct wire_req *req, uint64_t d_nodeid, uint3
 	fake_reply(k->f, req, &e, NULL, 0);
 	memcpy(&got, k_expect(k, 0, k_entry_len(k)), k_entry_len(k));
 	ck_assert_uint_ne(got.nodeid, 0);
-	ck_assert_uint_ne(got.nodeid, d_nodeid);
+	ck_assert_int_eq(got.nodeid == d_nodeid, k->exported);
 	e.entry.nodeid = got.nodeid;
 	ck_assert_mem_eq(&got, &e.entry, k_entry_len(k));
 	k_quiet(k);
@@ -271,11 +279,11 @@ k_opened(struct kernel *k, const struct wire_req *req, uint64_t d_fh)
 {
 	struct wire_open_out got;
 
-	fake_reply(k->f, req, OUT(.open = { .fh = d_fh, .open_flags = 0xff, .backing_id = 5 }), NULL, 0);
+	fake_reply(k->f, req, OUT(.open = { .fh = d_fh, .open_flags = 0x1ff, .backing_id = 5 }), NULL, 0);
 	memcpy(&got, k_expect(k, 0, sizeof(got)), sizeof(got));
 	ck_assert_uint_ne(got.fh, 0);
 	ck_assert_uint_ne(got.fh, d_fh);
-	ck_assert_uint_eq(got.open_flags, 0x7f);
+	ck_assert_uint_eq(got.open_flags, 0xff);
 	ck_assert_int_eq(got.backing_id, 0);
 	return got.fh;
 }

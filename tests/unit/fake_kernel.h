@@ -18,6 +18,7 @@ struct kernel {
 	uint64_t unique;         /* of the last request */
 	uint8_t *rx;             /* the last answer */
 	unsigned ready, failed, leaving, ended;
+	bool exported;                       /* EXPORT_SUPPORT was agreed: nodeids are the daemon's */
 	int error;                           /* what failed was told */
 	uint64_t file, dir, file_fh, dir_fh; /* after k_mount(): the engine's; the daemon's are in the enum */
 	char why[200];
@@ -36,6 +37,8 @@ extern const struct vop_cred kernel_cred;
 void k_start(struct kernel *k, struct fake *f);
 /* The kernel goes away, which the host must see; then everything is taken down, with fake_stop()'s checks. */
 void k_stop(struct kernel *k);
+/* Everything is taken down, with fake_stop()'s checks: of a host that has ended the kernel's connection itself. */
+void k_free(struct kernel *k);
 /* The kernel goes away. */
 void k_close(struct kernel *k);
 /* Let the loop handle all that is ready. */
@@ -70,7 +73,7 @@ void k_done(struct kernel *k, const struct wire_req *req);
 /* An entry of the daemon's, every field of another value; as CREATE's, whose beginning is any other's. */
 union wire_out k_entry(uint64_t d_nodeid, uint32_t mode);
 size_t k_entry_len(const struct kernel *k);
-/* The daemon answers with this entry; so does the host, with a nodeid of its own, which is returned. */
+/* The daemon answers with this entry; so does the host, with a nodeid of its own (or k->exported), which is returned. */
 uint64_t k_entered(struct kernel *k, const struct wire_req *req, uint64_t d_nodeid, uint32_t mode);
 /* The daemon opens; so does the host, with a handle of its own, which is returned. */
 uint64_t k_opened(struct kernel *k, const struct wire_req *req, uint64_t d_fh);

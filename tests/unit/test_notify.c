@@ -420,6 +420,28 @@ START_TEST(retrieve_passed)
 }
 END_TEST
 
+/* A daemon of any minor, as in the kernel; with EXPORT_SUPPORT the kernel has its nodeids. */
+START_TEST(retrieve_exported)
+{
+	struct wire_note n;
+	struct wire_req r;
+
+	k_stop(k);
+	k_start(k, f);
+	f->pass_notes = true;
+	k_mount(k, _i == 0 ? 14 : 45, _i == 0 ? 0 : WIRE_INIT_EXPORT_SUPPORT);
+	ck_assert_int_eq(k->exported, _i);
+	ck_assert_int_eq(k->file == FILE_D, _i);
+	retrieve_of(FILE_D, 6, 0, 3);
+	n = noted(WIRE_NOTIFY_RETRIEVE);
+	ck_assert_uint_eq(n.out.retrieve.nodeid, k->file);
+	notify_reply(k->file, 6, 0, "abc", 3);
+	r = fake_expect(f, WIRE_NOTIFY_REPLY);
+	ck_assert_uint_eq(r.hdr.nodeid, FILE_D);
+	ck_assert_mem_eq(r.data, "abc", 3);
+}
+END_TEST
+
 /* The kernel may forget the node before it sends what it has read. */
 START_TEST(retrieve_forgotten)
 {
@@ -728,6 +750,7 @@ main(void)
 	tcase_add_test(t, poll_and_epoch);
 	tcase_add_test(t, prune_passed);
 	tcase_add_test(t, retrieve_passed);
+	tcase_add_loop_test(t, retrieve_exported, 0, 2);
 	tcase_add_test(t, retrieve_forgotten);
 	tcase_add_test(t, retrieve_refused);
 	tcase_add_test(t, retrieve_flood);

@@ -109,29 +109,32 @@ START_TEST(nodeid_reused)
 {
 	union wire_out out = an_entry(500, _i == 0, _i == 0 ? REG : DIR_);
 	uint64_t old = a_node(f, VN_ROOT_ID, "a", 500, REG), id;
-	struct op op;
+	struct wire_req req;
+	struct op op, get;
 
 	ck_assert_uint_eq(a_node(f, VN_ROOT_ID, "a", 500, REG), old);
 	id = a_file(f, old, 9, false);
 	op = look("a", &out);
 	op_ended(&op, 0);
-	ck_assert_uint_ne(op.entry.nodeid, old);
-	ck_assert_int_eq(get_error(old), EIO);
-	ck_assert_int_eq(get_error(op.entry.nodeid), 0);
-	ck_assert_uint_eq(counts(f).nodes, 3);
+	/* The host is told by the generation and the type; the nodeid stays, and so do the counts and the open file. */
+	ck_assert_uint_eq(op.entry.nodeid, old);
+	ck_assert_uint_eq(op.entry.generation, _i == 0);
+	ck_assert_uint_eq(op.entry.attr.mode, _i == 0 ? REG : DIR_);
+	ck_assert_int_eq(get_error(old), 0);
+	ck_assert_uint_eq(counts(f).nodes, 2);
 	out = an_entry(500, _i == 0, _i == 0 ? REG : DIR_);
-	ck_assert_uint_eq(look("a", &out).entry.nodeid, op.entry.nodeid);
-	/* Both go with their own counts; an open file of the old one can still be released. */
-	ck_assert_ptr_null(vn_file_get(f->mp, id, slots_get(&f->mp->nodes, op.entry.nodeid)));
-	ck_assert_ptr_nonnull(vn_file_get(f->mp, id, NULL));
+	ck_assert_uint_eq(look("a", &out).entry.nodeid, old);
+	get = (struct op){ .run = op_getattr, .nodeid = old }; /* of the new type */
+	req = op_ask(f, &get, WIRE_GETATTR);
+	fake_reply(f, &req, &(union wire_out){ .attr.attr.mode = _i == 0 ? REG : DIR_ }, NULL, 0);
+	op_ended(&get, 0);
+	vop_forget(f->mp, old, 2); /* as the kernel: for each of its inodes */
 	vop_forget(f->mp, old, 2);
 	fake_quiet(f);
 	vop_release_unused(f->mp, vn_file_get(f->mp, id, NULL));
 	(void)fake_expect(f, WIRE_RELEASE);
-	forgotten(500, 2);
+	forgotten(500, 4);
 	ck_assert_int_eq(get_error(old), ESTALE);
-	vop_forget(f->mp, op.entry.nodeid, 2);
-	forgotten(500, 2);
 	ck_assert_uint_eq(counts(f).nodes, 1);
 }
 END_TEST
@@ -260,14 +263,38 @@ START_TEST(bad_attr)
 		op_ended(&op, EIO);
 		op_alone(f, &op, EIO);
 		ck_assert_int_eq(get_error(a), EIO);
-		op = look("a", &entry); /* a fresh look makes a fresh node */
+		op = look("a", &entry); /* a fresh look makes it good */
 		op_ended(&op, 0);
-		ck_assert_uint_ne(op.entry.nodeid, a);
-		vop_forget(f->mp, a, 1);
+		ck_assert_uint_eq(op.entry.nodeid, a);
+		ck_assert_int_eq(get_error(a), 0);
+		vop_forget(f->mp, a, 2);
 		vop_release_unused(f->mp, vn_file_get(f->mp, id, NULL));
 		(void)fake_expect(f, WIRE_RELEASE);
-		forgotten(500 + i, 1);
+		forgotten(500 + i, 2);
 	}
+}
+END_TEST
+
+/* Of names the daemon is asked for as long as Linux would ask for them. _i: with one page in a message, with more. */
+START_TEST(long_names)
+{
+	char name[4097];
+	size_t most = _i == 0 ? 1024 : 4095;
+	struct op op = { .run = op_lookup, .nodeid = VN_ROOT_ID, .name = name };
+	struct wire_req req;
+
+	fake_stop(f);
+	fake_start(f, 0);
+	fake_mount(f, WIRE_MINOR_MAX, _i == 0 ? 0 : WIRE_INIT_MAX_PAGES);
+	memset(name, 'x', sizeof(name));
+	name[most] = '\0';
+	req = op_ask(f, &op, WIRE_LOOKUP);
+	ck_assert_uint_eq(req.namelen[0], most);
+	fake_error(f, &req, ENOENT);
+	op_ended(&op, ENOENT);
+	name[most] = 'x';
+	name[most + 1] = '\0';
+	op_alone(f, &op, ENAMETOOLONG);
 }
 END_TEST
 
@@ -612,6 +639,26 @@ START_TEST(readdirplus)
 }
 END_TEST
 
+/* Longer than a name that is looked up. */
+START_TEST(readdirplus_long_name)
+{
+	struct listing l = { .len = 0 };
+	char name[3500];
+	struct op op;
+
+	memset(name, 'x', sizeof(name));
+	put(&l, name, sizeof(name), 500, REG, true);
+	op = list(&l, l.len, true);
+	op_ended(&op, 0);
+	ck_assert_uint_eq(op.out.len, l.len);
+	ck_assert_uint_eq(counts(f).nodes, 2);
+	vop_readdir_undo(f->mp, &op.out);
+	vop_data_done(&op.out);
+	forgotten(500, 1);
+	ck_assert_uint_eq(counts(f).nodes, 1);
+}
+END_TEST
+
 START_TEST(readdir_too_long)
 {
 	static uint8_t data[4104];
@@ -640,6 +687,7 @@ main(void)
 	tcase_add_loop_test(t, bad_entries, 0, 18);
 	tcase_add_loop_test(t, root_looked_up, 0, 2);
 	tcase_add_loop_test(t, bad_attr, 0, 2);
+	tcase_add_loop_test(t, long_names, 0, 2);
 	tcase_add_loop_test(t, batches, 0, 3);
 	tcase_add_loop_test(t, destroy, 0, 3);
 	tcase_add_test(t, names);
@@ -647,6 +695,7 @@ main(void)
 	tcase_add_test(t, readdir_);
 	tcase_add_loop_test(t, readdir_malformed, 0, 10);
 	tcase_add_test(t, readdirplus);
+	tcase_add_test(t, readdirplus_long_name);
 	tcase_add_loop_test(t, readdir_too_long, 0, 2);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -116,6 +116,33 @@ START_TEST(ioctl_flags)
 }
 END_TEST
 
+/* Those on directories the minor rules out, as in the kernel. */
+START_TEST(ioctl_dir_minor)
+{
+	for (uint32_t minor = 17; minor <= 18; minor++) {
+		struct op op = ioctl_op(bytes, 0, 0);
+		struct wire_req req;
+
+		fake_stop(f);
+		fake_start(f, 0);
+		fake_mount(f, minor, 0);
+		op.nodeid = VN_ROOT_ID;
+		op.file = 0;
+		req = op_ask(f, &op, WIRE_IOCTL);
+		fake_error(f, &req, EPERM);
+		op_ended(&op, EPERM);
+		op.ioctl.flags = VOP_IOCTL_DIR;
+		if (minor < 18) {
+			op_alone(f, &op, ENOSYS);
+			continue;
+		}
+		req = op_ask(f, &op, WIRE_IOCTL);
+		fake_error(f, &req, EPERM);
+		op_ended(&op, EPERM);
+	}
+}
+END_TEST
+
 /* It may have one ioctl and not another. */
 START_TEST(ioctl_nosys)
 {
@@ -326,6 +353,7 @@ main(void)
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_add_test(t, ioctl_);
 	tcase_add_test(t, ioctl_flags);
+	tcase_add_test(t, ioctl_dir_minor);
 	tcase_add_test(t, ioctl_nosys);
 	tcase_add_loop_test(t, ioctl_nonsense, 0, 7);
 	tcase_add_test(t, poll_);

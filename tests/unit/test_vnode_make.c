@@ -200,7 +200,7 @@ START_TEST(entry_loops)
 }
 END_TEST
 
-/* The directory's nodeid for something else: a new node, and the directory is gone for good. _i: other type, generation. */
+/* The directory's nodeid for something else: the host is told so, under the same nodeid. _i: other type, generation. */
 START_TEST(entry_replaces_directory)
 {
 	struct op op = maker(_i == 0 ? AS_MKNOD : AS_MKDIR), later = { .run = op_readlink, .nodeid = dir };
@@ -209,14 +209,18 @@ START_TEST(entry_replaces_directory)
 
 	fake_reply(f, &req, &out, NULL, 0);
 	op_ended(&op, 0);
-	ck_assert_uint_ne(op.entry.nodeid, dir);
-	op_alone(f, &later, EIO);
-	later.nodeid = op.entry.nodeid;
+	ck_assert_uint_eq(op.entry.nodeid, dir);
+	ck_assert_uint_eq(op.entry.generation, out.entry.generation);
+	ck_assert_uint_eq(op.entry.attr.mode, out.entry.attr.mode);
 	req = op_ask(f, &later, WIRE_READLINK);
 	ck_assert_uint_eq(req.hdr.nodeid, DIR_D);
 	fake_error(f, &req, EINVAL);
 	vop_forget(f->mp, dir, 1);
-	given_back(DIR_D);
+	fake_quiet(f);
+	vop_forget(f->mp, dir, 1);
+	req = fake_expect(f, WIRE_FORGET);
+	ck_assert_uint_eq(req.hdr.nodeid, DIR_D);
+	ck_assert_uint_eq(req.in.forget.nlookup, 2);
 }
 END_TEST
 

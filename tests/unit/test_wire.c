@@ -473,8 +473,16 @@ START_TEST(init_reply)
 	}
 	for (size_t len = 0; len < 64; len++) {
 		why = NULL;
-		ck_assert_int_eq(wire_parse_init_reply(buf, len, &got, &why), len == 8 || len == 24 ? 0 : EPROTO);
-		ck_assert_int_eq(why == NULL, len == 8 || len == 24);
+		ck_assert_int_eq(wire_parse_init_reply(buf, len, &got, &why), len >= 8 ? 0 : EPROTO);
+		ck_assert_int_eq(why == NULL, len >= 8);
+		if (len < 8)
+			continue;
+		ck_assert_uint_eq(
+		    got.minor, full.minor); /* what is missing is 0, a field cut in two is short of its end */
+		ck_assert_uint_eq(got.max_readahead, len >= 12 ? full.max_readahead : got.max_readahead);
+		ck_assert_uint_eq(got.max_background, len >= 18 ? full.max_background : got.max_background);
+		if (len <= 32 || len >= 36)
+			ck_assert_int_eq(got.flags == full.flags, len >= 36);
 		ck_assert_uint_eq(wire_init_reply(&full, 45, buf, len), 0);
 	}
 	ck_assert_int_eq(wire_parse_init_reply(buf, 1, &got, NULL), EPROTO);
@@ -621,13 +629,13 @@ END_TEST
 /* _i: with READDIRPLUS. */
 START_TEST(dir_malformed)
 {
-	static const uint32_t bad[] = { 0, 1025, 4096, INT32_MAX, UINT32_MAX - 24, UINT32_MAX };
+	static const uint32_t bad[] = { 0, 4096, 4097, INT32_MAX, UINT32_MAX - 24, UINT32_MAX };
 	static const char *const wrong[] = { "/", "a/", "/a", "a/b" };
 	struct wire_entry_out plus = { 0 };
 	struct wire_direntry e = { .plus = _i ? &plus : NULL, .name = "name", .namelen = 4 }, got;
 	size_t head = _i ? 152 : 24, len = 0, room = 8192;
 	uint8_t *buf = calloc(1, room);
-	char *name = malloc(1024);
+	char *name = malloc(4095);
 	struct wire_dir d;
 
 	/* A good entry before it is still given. The error stays. */
@@ -655,14 +663,14 @@ START_TEST(dir_malformed)
 		wire_dir_init(&d, buf, len, _i != 0);
 		ck_assert_int_eq(wire_dir_next(&d, &got), EPROTO);
 	}
-	memset(name, 'x', 1024); /* the longest name */
+	memset(name, 'x', 4095); /* the longest name */
 	e.name = name;
-	e.namelen = 1024;
+	e.namelen = 4095;
 	len = 0;
 	ck_assert_int_eq(wire_dir_put(buf, room, &len, &e), 0);
 	wire_dir_init(&d, buf, len, _i != 0);
 	ck_assert_int_eq(wire_dir_next(&d, &got), 0);
-	ck_assert_uint_eq(got.namelen, 1024);
+	ck_assert_uint_eq(got.namelen, 4095);
 	/* A name longer than any memory does not fit. */
 	e.namelen = UINT32_MAX;
 	ck_assert_int_eq(wire_dir_put(buf, room, &len, &e), ENOSPC);

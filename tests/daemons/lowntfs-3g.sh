@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# lowntfs-3g: an NTFS image. It carries a libfuse of its own.
+packages="ntfs-3g"
+can="rw xattr"
+because="fd * no mount: libfuse of its own
+native user no mount: it is not setuid"
+prepare() {
+	truncate -s 64M "$src/image"
+	mkfs.ntfs -F -q -f "$src/image" &&
+	    ntfscp -q "$src/image" "$want/hello" hello && rm -r "$want/dir"
+}
+start() {
+	no_other= # it asks for allow_other by itself
+	[ "$who" != user ] || no_other=no_def_opts,silent,uid=$(id -u "$user"),gid=$(id -g "$user"),
+	"$1" lowntfs-3g -o "${no_other}streams_interface=xattr${fg:+,no_detach}" "$src/image" "$mnt"
+}
