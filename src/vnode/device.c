@@ -10,6 +10,8 @@
 
 #include "vnode/priv.h"
 
+enum { IOCTL_DIR_SINCE = 18 }; /* minor that has ioctls on directories */
+
 int
 vop_ioctl(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
     const struct vop_ioctl *ioctl, int32_t *result, struct vop_data *out)
@@ -17,7 +19,7 @@ vop_ioctl(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, 
 	struct conn_call c;
 	int error;
 
-	if (vn_nosys(mp, WIRE_IOCTL))
+	if ((ioctl->flags & VOP_IOCTL_DIR) != 0 && mp->minor < IOCTL_DIR_SINCE)
 		return ENOSYS;
 	vn_call_init(&c, WIRE_IOCTL, vp, cred);
 	c.in.ioctl = (struct wire_ioctl_in){

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reading directories. Entries stay in the layout in which the daemon sent them; each is checked, what is cut off at the end is
- * dropped, and READDIRPLUS's entries are made ours in place: the engine's nodeids, each a lookup for the host.
+ * dropped, and READDIRPLUS's entries are made ours in place: nodeids as hosts know them, each a lookup for the host.
  */
 #include <errno.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "vnode/priv.h"
-
-enum { NAME_MAX_WIRE = 1024 }; /* longest name that wire_dir_next() lets through */
 
 /* "." and ".." carry no lookup. */
 static bool
@@ -23,14 +20,11 @@ plus_entry(struct vn_mount *mp, const struct vn_node *dvp, const struct wire_dir
 {
 	struct wire_entry_out plus = *e->plus;
 	struct vop_entry entry;
-	char name[NAME_MAX_WIRE + 1];
 
 	e->plus->nodeid = 0;
 	if (plus.nodeid == 0 || is_dots(e))
 		return;
-	memcpy(name, e->name, e->namelen);
-	name[e->namelen] = '\0';
-	if (vn_entry(mp, dvp, name, e->namelen, &plus, 0, &entry) == 0)
+	if (vn_entry(mp, dvp, e->name, e->namelen, &plus, 0, &entry) == 0)
 		e->plus->nodeid = entry.nodeid; /* else the name is shown, without attributes */
 }
 

@@ -48,7 +48,7 @@ void vn_interrupt(struct vn_mount *mp, struct co *co);
 
 /*
  * What a daemon says without being asked, for the host to do: its caches are to change. Called from the loop, must not park. nodeids
- * are the engine's; names are checked, not NUL-terminated; all is borrowed. 0, or an errno with which the daemon's
+ * are as vn_nodeid(); names are checked, not NUL-terminated; all is borrowed. 0, or an errno with which the daemon's
  * connection ends, because the notification is lost: ENOBUFS, more are under way than the host holds; ENOMEM ... .
  */
 struct vn_host_ops {

@@ -148,10 +148,12 @@ int
 vop_rename(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
     struct vn_node *newdvp, const char *newname, size_t newlen, uint32_t flags)
 {
-	enum { EXCHANGE = 2 }; /* RENAME_EXCHANGE of renameat2(2) */
+	enum { EXCHANGE = 2, RENAME2_SINCE = 23 }; /* RENAME_EXCHANGE of renameat2(2); minor that has flags */
 	struct conn_call c;
 	int error;
 
+	if (flags != 0 && mp->minor < RENAME2_SINCE)
+		return ENOSYS;
 	vn_call_init(&c, flags != 0 ? WIRE_RENAME2 : WIRE_RENAME, dvp, cred);
 	if (flags != 0) {
 		c.in.rename2.newdir = newdvp->d_nodeid;

@@ -19,10 +19,7 @@
 #include "base/log.h"
 #include "vnode/priv.h"
 
-enum {
-	RETRIEVES_MAX = 4096, /* RETRIEVEs that wait for their bytes */
-	RETRIEVE_SINCE = 15,  /* minor that has NOTIFY_REPLY */
-};
+enum { RETRIEVES_MAX = 4096 }; /* RETRIEVEs that wait for their bytes */
 #define WARN_NS (60 * CLOCK_SEC)
 
 struct vn_retrieve { /* a RETRIEVE whose bytes have not come */
@@ -162,8 +159,8 @@ note_retrieve(struct vn_mount *mp, const struct wire_notify_retrieve_out *o)
 	struct vn_retrieve *r;
 	int error = check_range(o->offset, o->size);
 
-	if (error != 0 || mp->minor < RETRIEVE_SINCE)
-		return EINVAL;
+	if (error != 0)
+		return error;
 	if (vp == NULL)
 		return ENOENT;
 	if (mp->nretrieves == RETRIEVES_MAX)

@@ -5,6 +5,8 @@
  * A node lives as long as somebody counts on it: refs (operations running on it, open files) or nlookup (the host knows its
  * nodeid). When neither is left the daemon gets its FORGET with the daemon's own count, and the node is freed.
  * The root is never forgotten and in neither hash.
+ * One that vn_get_again() made has no lookups on either side until the daemon says that there is such a node: when it does not, it goes
+ * without a FORGET.
  */
 #ifndef VNODE_PRIV_H
 #define VNODE_PRIV_H

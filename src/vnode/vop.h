@@ -4,13 +4,14 @@
  *
  * Every vop_*() runs in a coroutine (base/co.h) and may park in it. Errors are 0 or a positive errno, the one the daemon gave
  * or the one the kernel would give. ENOTCONN: the daemon is gone. EIO: its reply made no sense. ENOSYS: the daemon does
- * not have the operation (or it is newer than the agreed minor, and was not asked); the comment says what Linux shows then.
+ * not have the operation; the comment says what Linux shows then. As Linux, vnode/ learns that by asking, whatever minor the
+ * daemon speaks; the minor alone rules out only what Linux rules out by it (vop_rename(), vop_ioctl()).
  *
- * Nodes: a host names nodes by the engine's nodeid (vn_nodeid(), VN_ROOT_ID for the root), which is the daemon's when
- * WIRE_INIT_EXPORT_SUPPORT was agreed: the daemon then knows it after it was forgotten. An entry that gives a known nodeid with another
- * generation or type stands for another file: what the host has of the old one is void, and its lookups go on counting. Each entry an operation returns with a
- * nodeid other than 0 counts one lookup for the host, to be given back with vop_forget(). Within an operation a node is held by
- * vn_get() .. vn_put().
+ * Nodes: a host names nodes by the engine's nodeid (vn_nodeid(), VN_ROOT_ID for the root). When WIRE_INIT_EXPORT_SUPPORT was agreed
+ * that is the daemon's own: by a file handle it is asked for after everybody has forgotten it, see vn_get_again(). An entry
+ * that gives a known nodeid with another generation or type stands for another file: what the host has of the old one is void,
+ * and its lookups go on counting. Each entry an operation returns with a nodeid other than 0 counts one lookup for the host, to
+ * be given back with vop_forget(). Within an operation a node is held by vn_get() .. vn_put().
  * Open files: vop_open() and friends return a vn_file, which the host keeps and gives back with vop_release(). Hosts that must
  * name files by a number use vn_file_id() and vn_file_get().
  */
@@ -55,7 +56,7 @@ struct vop_timeout { /* how long something may be cached */
 };
 
 struct vop_entry {
-	uint64_t nodeid; /* the engine's; 0: the name does not exist, and that may be cached for entry_valid */
+	uint64_t nodeid; /* as vn_nodeid(); 0: the name does not exist, and that may be cached for entry_valid */
 	uint64_t generation;
 	struct vop_timeout entry_valid, attr_valid;
 	struct vop_attr attr;
@@ -171,7 +172,7 @@ int vn_get_again(struct vn_mount *mp, uint64_t nodeid, struct vn_node **out);
 /* Let go of a held node; may be NULL. */
 void vn_put(struct vn_mount *mp, struct vn_node *vp);
 uint64_t vn_nodeid(const struct vn_node *vp);
-/* The daemon said something about it that cannot be: EIO from now on, and a LOOKUP of its name gives another node. */
+/* The daemon said something about it that cannot be: EIO from now on, until an entry of the daemon's names it again. */
 bool vn_bad(const struct vn_node *vp);
 /*
  * A file's number, never 0, and back: the file, borrowed, or NULL when no such file is open (or it is not vp's; vp NULL: of
@@ -185,7 +186,8 @@ struct vn_file *vn_file_handleless(struct vn_mount *mp);
 /* ---- the name space ---- */
 
 /*
- * names: no '/', no NUL, 1..255 bytes unless the daemon's file system allows more; NUL-terminated at name[len].
+ * names: no '/', no NUL, 1..255 bytes unless the daemon's file system allows more; NUL-terminated at name[len]. One longer than
+ * Linux would look up (1024 bytes, or 4095 when the daemon takes messages of more than a page) is ENAMETOOLONG.
  * "." and "..", asked of a daemon that agreed to EXPORT_SUPPORT, give dvp itself and its parent (which may be the root).
  */
 int vop_lookup(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
@@ -204,7 +206,7 @@ int vop_link(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *v
     const char *name, size_t len, struct vop_entry *out);
 int vop_unlink(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len);
 int vop_rmdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len);
-/* flags: 0 or RENAME_* of renameat2(2). ENOSYS: the daemon has no flags, EINVAL. */
+/* flags: 0 or RENAME_* of renameat2(2). ENOSYS: the daemon has no flags (below 7.23 it is not asked), EINVAL. */
 int vop_rename(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *dvp, const char *name, size_t len,
     struct vn_node *newdvp, const char *newname, size_t newlen, uint32_t flags);
 /* The target, not NUL-terminated. */
@@ -269,7 +271,7 @@ int vop_release(struct vn_mount *mp, const struct vop_cred *cred, struct vn_file
 void vop_release_unused(struct vn_mount *mp, struct vn_file *file);
 /*
  * Directory entries from offset on (a cookie of the daemon's; 0: the start), at most size bytes in FUSE's own layout (struct
- * fuse_dirent), checked. plus: fuse_direntplus, whose nodeids are the engine's, each one lookup for the host.
+ * fuse_dirent), checked. plus: fuse_direntplus, whose nodeids are as vn_nodeid(), each one lookup for the host.
  */
 int vop_readdir(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
     const struct vop_io *io, bool plus, struct vop_data *out);
@@ -309,8 +311,8 @@ int vop_setlk(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *
 
 /*
  * A restricted ioctl(2): how much is read and written is told by cmd alone. *result: what it returns to its caller, a negative errno
- * included; *out: at most out_size bytes. ENOSYS: ENOTTY. The unrestricted form, in which a daemon asks for memory of the
- * caller's by RETRY, is not here: Linux offers it to character devices (CUSE) only.
+ * included; *out: at most out_size bytes. ENOSYS (of directories below 7.18 without asking): ENOTTY. The unrestricted form, in
+ * which a daemon asks for memory of the caller's by RETRY, is not here: Linux offers it to character devices (CUSE) only.
  */
 int vop_ioctl(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, struct vn_file *file,
     const struct vop_ioctl *ioctl, int32_t *result, struct vop_data *out);

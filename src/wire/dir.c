@@ -10,7 +10,7 @@
 
 #include "wire/wire.h"
 
-enum { NAME_MAX_KERNEL = 1024 }; /* the longest name that Linux takes from a daemon */
+enum { NAME_MAX_KERNEL = 4095 }; /* the longest name that Linux lists, whatever it would look up */
 
 void
 wire_dir_init(struct wire_dir *d, void *data, size_t len, bool plus)

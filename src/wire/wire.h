@@ -44,7 +44,7 @@ struct wire_op {
 	uint16_t out_size;         /* fixed part of the reply, newest layout (GETXATTR, LISTXATTR: this or the tail) */
 	uint8_t names;             /* NUL-terminated strings after the fixed part of the request */
 	uint8_t in_tail, out_tail; /* enum wire_tail */
-	uint8_t since;             /* first minor that has it */
+	uint8_t since;             /* first minor that has it; it is sent to daemons of any, which say ENOSYS */
 	bool no_reply;             /* FORGET, BATCH_FORGET, NOTIFY_REPLY (INTERRUPT may be answered) */
 	bool ext;                  /* the request may end in extensions (security context, groups) */
 	const struct wire_field *in_fields, *out_fields; /* ended by a NULL name; NULL: no fixed part */
@@ -140,7 +140,7 @@ struct wire_rep { /* a reply taken apart */
 };
 
 /*
- * Take apart the request of len bytes at msg. Checked: the header's length equals len, the opcode is known in this minor,
+ * Take apart the request of len bytes at msg. Checked: the header's length equals len, the opcode is known (in whatever minor),
  * the body is as long as its parts, names end in NUL (they may be anything else: whose names are valid, vnode/ decides).
  * 0, EPROTO (malformed) or ENOSYS (well-formed header, unknown opcode: hdr is filled).
  */
@@ -224,9 +224,10 @@ int wire_parse_init_request(const void *body, size_t len, struct wire_init *out)
  */
 size_t wire_init_reply(const struct wire_init *i, uint32_t offered, void *buf, size_t room);
 /*
- * Take apart the body of an INIT reply (8 bytes or more; what is missing is 0, one longer than 64 is cut there), with the defaults and bounds that
- * the kernel applies: below 7.5 max_write 4096; max_write at least 4096; without MAX_PAGES 32 pages; flags2 only with
- * INIT_EXT; time_gran 1 if 0 or above a second; a number whose flag is missing 0. EPROTO, with *why, when major is not 7 or the length is impossible.
+ * Take apart the body of an INIT reply (8 bytes or more; what is missing is 0, one longer than 64 is cut there), with the defaults and
+ * bounds that the kernel applies: below 7.5 max_write 4096; max_write at least 4096; without MAX_PAGES 32 pages; flags2 only with
+ * INIT_EXT; time_gran 1 if 0 or above a second; a number whose flag is missing 0. EPROTO, with *why, when major is not 7 or it is
+ * too short.
  */
 int wire_parse_init_reply(const void *body, size_t len, struct wire_init *out, const char **why);
 

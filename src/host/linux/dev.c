@@ -39,7 +39,7 @@ struct host_linux {
 	struct vn_mount *mp;
 	const struct host_linux_ops *ops;
 	void *arg;
-	struct loop_io *io;
+	struct loop_io *io; /* NULL after hang_up(), as fd is -1 */
 	struct loop_timer *idle, *retry;
 	struct loop_soon *over;
 	struct chunk_pool *pool;
@@ -261,6 +261,16 @@ reply_init(struct op *op, const struct wire_init *kernel, const struct host_init
 	return reply_data(op, body, wire_init_reply(&i, kernel->minor, body, sizeof(body)));
 }
 
+/* End the kernel's connection from our side. */
+static void
+hang_up(struct host_linux *h)
+{
+	loop_io_del(h->io);
+	h->io = NULL;
+	close(h->fd);
+	h->fd = -1;
+}
+
 static void
 op_init(struct op *op)
 {
@@ -284,8 +294,10 @@ op_init(struct op *op)
 	want.max_pages = (uint32_t)(MAX_WRITE / sysconf(_SC_PAGESIZE));
 	error = vn_mount_init(h->mp, &want, &got, &why);
 	if (error != 0) {
-		/* Of a dead daemon the kernel hears by the end of this descriptor: ENOTCONN for who waits, as natively. */
-		if (error != ENOTCONN)
+		/* Of a dead daemon the kernel hears by the end of this descriptor, as natively: ENOTCONN for who waits. */
+		if (error == ENOTCONN)
+			hang_up(h);
+		else
 			reply_error(op, error);
 		h->ops->failed(h->arg, error, why);
 		return;
@@ -342,7 +354,8 @@ op_run(struct op *op)
 			reply_error(op, error);
 		return;
 	}
-	if (op->req.hdr.opcode == WIRE_LOOKUP && op->req.name[0][0] == '.') /* perhaps "." of a file handle */
+	if (op->req.hdr.opcode == WIRE_LOOKUP &&
+	    (strcmp(op->req.name[0], ".") == 0 || strcmp(op->req.name[0], "..") == 0))
 		error = vn_get_again(op->mp, op->req.hdr.nodeid, &vp);
 	else
 		error = vn_get(op->mp, op->req.hdr.nodeid, &vp);
@@ -538,7 +551,7 @@ on_retry(void *arg)
 {
 	struct host_linux *h = arg;
 
-	if (!h->gone)
+	if (!h->gone && h->io != NULL)
 		loop_io_set(h->io, LOOP_READ);
 }
 

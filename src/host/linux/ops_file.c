@@ -14,10 +14,10 @@
 static void
 put_open(struct wire_open_out *to, const struct vn_file *file, uint32_t open_flags)
 {
-	/* What the kernel knows of; the upper ones (passthrough) need descriptors that no socket carries. */
+	/* What the kernel knows of. PASSTHROUGH is never agreed, and the kernel fails such an open, as it does natively. */
 	enum {
 		KNOWN = VOP_OPEN_DIRECT_IO | VOP_OPEN_KEEP_CACHE | VOP_OPEN_NONSEEKABLE | VOP_OPEN_CACHE_DIR |
-			VOP_OPEN_STREAM | VOP_OPEN_NOFLUSH | VOP_OPEN_PARALLEL_DIRECT_WRITES
+			VOP_OPEN_STREAM | VOP_OPEN_NOFLUSH | VOP_OPEN_PARALLEL_DIRECT_WRITES | WIRE_FOPEN_PASSTHROUGH
 	};
 
 	*to = (struct wire_open_out){ .fh = vn_file_id(file), .open_flags = open_flags & KNOWN };
