@@ -14,6 +14,7 @@ vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
     struct vop_attr *out, struct vop_timeout *valid)
 {
 	struct conn_call c;
+	uint8_t life = vp->life;
 	int error;
 
 	vn_call_init(&c, WIRE_GETATTR, vp, cred);
@@ -23,7 +24,7 @@ vop_getattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 	}
 	if ((error = vn_call(mp, &c)) != 0)
 		return error;
-	error = vn_attr(vp, &c.rep.out.attr.attr, out);
+	error = vn_attr(vp, life, &c.rep.out.attr.attr, out);
 	*valid = vn_timeout(c.rep.out.attr.attr_valid, c.rep.out.attr.attr_valid_nsec);
 	conn_done(&c);
 	return error;
@@ -34,6 +35,7 @@ vop_statx(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, 
     uint32_t mask, struct vop_statx *out, struct vop_timeout *valid)
 {
 	struct conn_call c;
+	uint8_t life = vp->life;
 	int error;
 
 	vn_call_init(&c, WIRE_STATX, vp, cred);
@@ -45,7 +47,7 @@ vop_statx(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp, 
 	}
 	if ((error = vn_call_opt(mp, &c)) != 0)
 		return error;
-	error = vn_statx(vp, &c.rep.out.statx.stat, out);
+	error = vn_statx(vp, life, &c.rep.out.statx.stat, out);
 	*valid = vn_timeout(c.rep.out.statx.attr_valid, c.rep.out.statx.attr_valid_nsec);
 	conn_done(&c);
 	return error;
@@ -56,6 +58,7 @@ vop_setattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
     const struct vop_setattr *set, struct vop_attr *out, struct vop_timeout *valid)
 {
 	struct conn_call c;
+	uint8_t life = vp->life;
 	int error;
 
 	vn_call_init(&c, WIRE_SETATTR, vp, cred);
@@ -79,7 +82,7 @@ vop_setattr(struct vn_mount *mp, const struct vop_cred *cred, struct vn_node *vp
 	}
 	if ((error = vn_call(mp, &c)) != 0)
 		return error;
-	error = vn_attr(vp, &c.rep.out.attr.attr, out);
+	error = vn_attr(vp, life, &c.rep.out.attr.attr, out);
 	*valid = vn_timeout(c.rep.out.attr.attr_valid, c.rep.out.attr.attr_valid_nsec);
 	conn_done(&c);
 	return error;

@@ -367,11 +367,13 @@ attr_copy(const struct wire_attr *a, struct vop_attr *out)
 }
 
 int
-vn_attr(struct vn_node *vp, const struct wire_attr *a, struct vop_attr *out)
+vn_attr(struct vn_node *vp, uint8_t life, const struct wire_attr *a, struct vop_attr *out)
 {
 	uint16_t type = (uint16_t)(a->mode & S_IFMT);
 
 	attr_copy(a, out);
+	if (vp->life != life)
+		return 0;
 	if (!valid_attr(a) || (vp->type != 0 && vp->type != type)) {
 		vp->bad = true;
 		return EIO;
@@ -387,7 +389,7 @@ sx_time(const struct wire_sx_time *t)
 }
 
 int
-vn_statx(struct vn_node *vp, const struct wire_statx *sx, struct vop_statx *out)
+vn_statx(struct vn_node *vp, uint8_t life, const struct wire_statx *sx, struct vop_statx *out)
 {
 	bool typed = (sx->mask & SX_TYPE) != 0, sized = (sx->mask & SX_SIZE) != 0;
 	uint16_t type = sx->mode & S_IFMT;
@@ -413,6 +415,8 @@ vn_statx(struct vn_node *vp, const struct wire_statx *sx, struct vop_statx *out)
 		.dev_major = sx->dev_major,
 		.dev_minor = sx->dev_minor,
 	};
+	if (vp->life != life)
+		return 0;
 	if ((sized && sx->size > INT64_MAX) ||
 	    (typed && (!valid_type(sx->mode) || (vp->type != 0 && vp->type != type)))) {
 		vp->bad = true;
@@ -474,6 +478,8 @@ node_find(struct vn_mount *mp, const struct wire_entry_out *e)
 	HASH_FIND(hh, mp->by_daemon, &e->nodeid, sizeof(e->nodeid), vp);
 	if (vp == NULL && (vp = node_new(mp, e->nodeid)) == NULL)
 		return NULL;
+	if (vp->type != 0 && (vp->type != type || vp->d_generation != e->generation))
+		vp->life++; /* what is still said of the old one is not said of this */
 	vp->d_generation = e->generation;
 	vp->type = type;
 	vp->bad = false;

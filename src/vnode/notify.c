@@ -46,7 +46,7 @@ vn_mount_resume(struct vn_mount *mp)
 	conn_resume(mp->conn);
 }
 
-/* The node that the daemon calls so, or NULL. One that has gone bad is none, as in the kernel. */
+/* The node that the daemon calls so, or NULL. (One that has gone bad is one, as in the kernel.) */
 static struct vn_node *
 by_daemon(struct vn_mount *mp, uint64_t d_nodeid)
 {
@@ -55,7 +55,7 @@ by_daemon(struct vn_mount *mp, uint64_t d_nodeid)
 	if (d_nodeid == WIRE_ROOT_ID)
 		return &mp->root;
 	HASH_FIND(hh, mp->by_daemon, &d_nodeid, sizeof(d_nodeid), vp);
-	return vp != NULL && !vp->bad ? vp : NULL;
+	return vp;
 }
 
 /* 0, EINVAL or ENAMETOOLONG. */

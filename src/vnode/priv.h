@@ -45,6 +45,7 @@ struct vn_node {
 	struct vn_name *name; /* NULL: the root, or unlinked */
 	uint32_t refs;
 	uint16_t type;          /* S_IFMT bits; 0: not known yet (the root) */
+	uint8_t life;           /* how many files the daemon has called so before, modulo 256: see node_find() */
 	bool bad : 1;           /* the daemon said something about it that cannot be: EIO from now on */
 	bool hashed : 1;        /* in by_daemon */
 	bool exported : 1;      /* hosts call it by d_nodeid (WIRE_INIT_EXPORT_SUPPORT) */
@@ -124,9 +125,10 @@ int vn_entry(struct vn_mount *mp, const struct vn_node *dvp, const char *name, s
 /*
  * Believe attributes of a known node, or mark it bad, as the kernel does: a type that is none or not the node's, a size above
  * 2^63-1. 0 or EIO. vn_statx(): where the mask says that type and size are there.
+ * life: vp's when they were asked for. If it is another now, they are of the file that vp was then: only the host can judge them.
  */
-int vn_attr(struct vn_node *vp, const struct wire_attr *a, struct vop_attr *out);
-int vn_statx(struct vn_node *vp, const struct wire_statx *sx, struct vop_statx *out);
+int vn_attr(struct vn_node *vp, uint8_t life, const struct wire_attr *a, struct vop_attr *out);
+int vn_statx(struct vn_node *vp, uint8_t life, const struct wire_statx *sx, struct vop_statx *out);
 struct vop_timeout vn_timeout(uint64_t sec, uint32_t nsec);
 /* Send the collected forgets now. */
 void vn_flush_forgets(struct vn_mount *mp);

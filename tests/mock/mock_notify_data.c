@@ -448,3 +448,23 @@ MOCK_CASE(notify_retrieve_unknown)
 	notify_settled(m);
 	works(m, "file");
 }
+
+/* A node that has gone bad is still one that can be asked for: the daemon gets its answer. */
+MOCK_CASE(notify_retrieve_bad)
+{
+	static const struct order look[] = { { FSTAT, 0 }, { STOP, 0 } };
+	struct actor *a = obedient(m, look, 8192);
+	struct req *r;
+
+	check_i(notify_inval_inode(m, 2, -1, 0), 0);
+	notify_settled(m);
+	order(a);
+	reply_attr(m, expect(m, WIRE_GETATTR), 0, an_attr(2, S_IFDIR | 0755, 0));
+	done(a);
+	check_step(a, 1, -1, EIO);
+	check_i(notify_retrieve(m, 78, 2, 0, 4096), 0);
+	r = expect(m, WIRE_NOTIFY_REPLY);
+	check_u(r->hdr.unique, 78);
+	check_u(r->in.notify_retrieve.size, 0);
+	dismiss(m, a);
+}

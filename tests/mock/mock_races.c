@@ -676,3 +676,59 @@ MOCK_CASE(race_changed_behind_us_explicit, .flags = WIRE_INIT_EXPLICIT_INVAL_DAT
 {
 	changes_behind(m, false);
 }
+
+/* ---- a nodeid that becomes another file ---- */
+
+static long
+stat_held(struct actor *a)
+{
+	a->fd = open(in_mount(a, "old"), O_PATH);
+	hold(a);
+	return step(a, fstat(a->fd, &a->st));
+}
+
+static long
+stat_twice(struct actor *a)
+{
+	step(a, stat(in_mount(a, "new"), &a->st));
+	hold(a);
+	return step(a, stat(in_mount(a, "new"), &a->st));
+}
+
+static void
+answer_as_directory(struct mock *m, struct req *r)
+{
+	if (r == NULL)
+		return;
+	check_u(r->hdr.opcode, WIRE_GETATTR);
+	reply_attr(m, r, 0, an_attr(2, S_IFDIR | 0755, 0));
+}
+
+/* GETATTR of the file is under way when a LOOKUP gives its nodeid to a directory: the late answer is about the file, and harms nobody else. */
+MOCK_CASE(race_getattr_of_what_it_was)
+{
+	struct actor *file = start(m, stat_held), *dir;
+	struct wire_entry_out e = an_entry(2, S_IFREG | 0644, 10);
+	struct req *late;
+
+	e.attr_valid = 0;
+	reply_entry(m, expect(m, WIRE_LOOKUP), e);
+	reached(file);
+	proceed(file);
+	late = expect(m, WIRE_GETATTR);
+	dir = start(m, stat_twice);
+	e = an_entry(2, S_IFDIR | 0755, 0);
+	e.generation = 1;
+	e.attr_valid = 0;
+	reply_entry(m, expect(m, WIRE_LOOKUP), e);
+	while (!reached_yet(dir)) /* the kernel may ask again */
+		answer_as_directory(m, next_request(m, 10));
+	reply_attr(m, late, 0, an_attr(2, S_IFREG | 0644, 10));
+	finish(file);
+	proceed(dir);
+	while (!has_ended(dir))
+		answer_as_directory(m, next_request(m, 10));
+	finish(dir);
+	check_step(dir, 1, 0, 0);
+	check_u(dir->st.st_mode, S_IFDIR | 0755);
+}

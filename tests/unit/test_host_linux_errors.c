@@ -369,6 +369,16 @@ START_TEST(malformed_unanswered)
 }
 END_TEST
 
+/* One that cannot begin leaves nothing, and the descriptor with its owner. */
+START_TEST(no_descriptor)
+{
+	struct host_linux *h = NULL;
+
+	ck_assert_int_eq(host_linux_new(f->loop, -1, f->mp, NULL, NULL, &h), EBADF);
+	ck_assert_ptr_null(h);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -387,6 +397,7 @@ main(void)
 	tcase_add_test(t, no_such_operation);
 	tcase_add_test(t, every_operation);
 	tcase_add_test(t, malformed_unanswered);
+	tcase_add_test(t, no_descriptor);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);
 	srunner_run_all(r, CK_NORMAL);

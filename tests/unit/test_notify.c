@@ -22,6 +22,7 @@ static _Atomic int in_write;  /* one does */
 static _Atomic int answer_fd; /* the kernel's end: wait for an answer there; 0: do not */
 static int fail_create;
 static bool patient; /* nothing takes too long */
+static bool hurried; /* everything does at once */
 
 static ssize_t
 test_write(int fd, const void *data, size_t len)
@@ -51,7 +52,7 @@ static void
 test_timer_start(struct loop_timer *t, uint64_t ns)
 {
 	if (!patient)
-		loop_timer_start(t, ns);
+		loop_timer_start(t, hurried ? 1 : ns);
 }
 
 #define write test_write
@@ -638,6 +639,7 @@ START_TEST(flood)
 	size_t most = 0;
 
 	held = 1;
+	hurried = true;
 	for (unsigned i = 0; conn_alive(f->conn); i++) {
 		ck_assert_uint_lt(i, 2 * NOTES_MAX);
 		if (_i == 0)
@@ -656,6 +658,36 @@ START_TEST(flood)
 	k_close(k);
 	held = 0;
 	settle_notes();
+}
+END_TEST
+
+/*
+ * A thread that does not run for a while is no flood: when half of what there is room for is under way, the connection pauses at each
+ * notification again.
+ */
+START_TEST(flood_slowed)
+{
+	size_t half = NOTES_MAX / 2;
+
+	held = 1;
+	hurried = true;
+	for (size_t i = 0; i <= half; i++) {
+		inval_inode_of(FILE_D);
+		while (waiting() == i)
+			loop_once(f->loop, 1);
+	}
+	patient = true;
+	for (unsigned i = 0; i < 5; i++)
+		inval_inode_of(FILE_D);
+	while (waiting() == half + 1)
+		loop_once(f->loop, 1);
+	fake_turn(f);
+	ck_assert_uint_eq(waiting(), half + 2);
+	held = 0;
+	for (size_t i = 0; i < half + 6; i++)
+		(void)noted(WIRE_NOTIFY_INVAL_INODE);
+	settle_notes();
+	ck_assert(conn_alive(f->conn));
 }
 END_TEST
 
@@ -761,6 +793,7 @@ main(void)
 	tcase_add_loop_test(t, order, 0, 2);
 	tcase_add_test(t, errors_counted);
 	tcase_add_loop_test(t, flood, 0, 2);
+	tcase_add_test(t, flood_slowed);
 	tcase_add_test(t, no_thread);
 	suite_add_tcase(s, t);
 	t = tcase_create("end");

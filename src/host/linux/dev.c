@@ -128,10 +128,8 @@ free_notifier(struct host_linux *h)
 	struct pollfd p[2] = { { .fd = h->fd, .events = POLLIN }, { .events = POLLIN } };
 	uint64_t until = clock_ns() + STUCK_NS;
 
-	if (h->rx == NULL || h->rx->refs > 1) {
-		chunk_unref(h->rx);
+	if (!notifier_stop(h->notifier) && h->rx == NULL)
 		h->rx = chunk_get(h->pool);
-	}
 	while (!notifier_stop(h->notifier) && clock_ns() < until) {
 		p[1].fd = notifier_wake_fd(h->notifier);
 		(void)poll(p, 2, STUCK_TICK);
@@ -267,6 +265,7 @@ hang_up(struct host_linux *h)
 {
 	loop_io_del(h->io);
 	h->io = NULL;
+	(void)notifier_stop(h->notifier); /* which writes to it */
 	close(h->fd);
 	h->fd = -1;
 }

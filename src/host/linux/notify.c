@@ -6,7 +6,8 @@
  *
  * Order: a daemon that notifies the kernel itself is done when its write returns, and what it answers afterwards is seen afterwards.
  * Here the daemon's connection pauses until the thread is done, but for HOLD_NS at most: a daemon with several threads may have sent
- * the very reply on which the write waits. From then until the queue is empty nothing pauses any more.
+ * the very reply on which the write waits. Then the connection goes on until that write is done. What is notified meanwhile queues up; a
+ * queue that is half full pauses again at each notification, so that a thread which a busy machine does not run is no flood.
  * POLL and INC_EPOCH take no such locks; they are written at once when nothing is before them.
  *
  * The kernel's answer (ENOENT: it has nothing of it; EINVAL: it does not know the code) is counted, and has no effect.
@@ -28,6 +29,7 @@
 enum {
 	NOTES_MAX = 4096,             /* notifications under way */
 	BYTES_MAX = 16 * 1024 * 1024, /* and their bytes */
+	CROWDED = 2,                  /* this part of either is taken slowly */
 	STACK = 128 * 1024,           /* the thread's; what it does not touch costs nothing */
 };
 #define HOLD_NS (10 * CLOCK_MSEC)
@@ -49,7 +51,7 @@ struct notifier {
 	struct loop_io *io;
 	struct loop_timer *hold;
 	size_t count, bytes; /* under way, as the loop's thread knows it */
-	bool stuck;          /* one took longer than HOLD_NS */
+	bool stuck;          /* HOLD_NS are over: the connection goes on until one is done */
 	bool started;
 	struct host_linux_notes counts;
 	pthread_t thread;
@@ -57,6 +59,7 @@ struct notifier {
 	pthread_mutex_t lock;
 	pthread_cond_t more;
 	struct notes queue, done;
+	bool writing; /* the thread has come as far as its write */
 	bool stop, ended;
 	bool orphan; /* the thread is to free this */
 };
@@ -97,9 +100,11 @@ notifier_main(void *arg)
 		if (n->stop)
 			break;
 		STAILQ_REMOVE_HEAD(&n->queue, link);
+		n->writing = true;
 		(void)pthread_mutex_unlock(&n->lock);
 		note->error = write(n->fd, note->data, note->len) < 0 ? errno : 0;
 		(void)pthread_mutex_lock(&n->lock);
+		n->writing = false;
 		STAILQ_INSERT_TAIL(&n->done, note, link);
 		(void)eventfd_write(n->wake, 1);
 	}
@@ -151,6 +156,32 @@ finished(struct notifier *n, int code, uint64_t nodeid, uint64_t unique, int err
 	log_debug(LOG_D_MISC, "the kernel refused a notification (code %d): %s", code, strerror(error));
 }
 
+/* The connection pauses until what is under way is done, or for HOLD_NS. */
+static void
+hold(struct notifier *n)
+{
+	n->stuck = false;
+	vn_mount_pause(n->mp);
+	loop_timer_start(n->hold, HOLD_NS);
+}
+
+static void
+on_hold(void *arg)
+{
+	struct notifier *n = arg;
+	bool idle;
+
+	(void)pthread_mutex_lock(&n->lock);
+	idle = !n->writing && !STAILQ_EMPTY(&n->queue);
+	(void)pthread_mutex_unlock(&n->lock);
+	if (idle) { /* a busy machine has not let the thread run yet: that is not the waiting of which we must not be part */
+		loop_timer_start(n->hold, HOLD_NS);
+		return;
+	}
+	n->stuck = true;
+	vn_mount_resume(n->mp);
+}
+
 static void
 on_wake(void *arg, unsigned events)
 {
@@ -175,16 +206,15 @@ on_wake(void *arg, unsigned events)
 		n->stuck = false;
 		loop_timer_stop(n->hold);
 		vn_mount_resume(n->mp);
+	} else if (n->stuck) {
+		hold(n); /* for those behind the one that was */
 	}
 }
 
-static void
-on_hold(void *arg)
+static bool
+crowded(const struct notifier *n)
 {
-	struct notifier *n = arg;
-
-	n->stuck = true;
-	vn_mount_resume(n->mp);
+	return n->count > NOTES_MAX / CROWDED || n->bytes > BYTES_MAX / CROWDED;
 }
 
 /* One notification of n parts, the first of which is its fixed part. 0; ENOBUFS, ENOMEM, or that there is no thread to be had. */
@@ -214,10 +244,8 @@ put(struct notifier *n, int code, const struct iovec *part, int parts, uint64_t 
 	}
 	n->count++;
 	n->bytes += len;
-	if (!n->stuck) {
-		vn_mount_pause(n->mp);
-		loop_timer_start(n->hold, HOLD_NS);
-	}
+	if (!n->stuck || crowded(n))
+		hold(n);
 	(void)pthread_mutex_lock(&n->lock);
 	STAILQ_INSERT_TAIL(&n->queue, note, link);
 	(void)pthread_cond_signal(&n->more);

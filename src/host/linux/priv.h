@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of the Linux host share: the device (dev.c), the operations on it (ops.c).
+ * What the files of the Linux host share: the device (dev.c), the operations on it (ops.c, ops_file.c), and
+ * notifications (notify.c).
  */
 #ifndef HOST_LINUX_PRIV_H
 #define HOST_LINUX_PRIV_H
