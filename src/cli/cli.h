@@ -16,6 +16,13 @@ int cli_mount(int argc, char **argv);
 int cli_umount(int argc, char **argv);
 int cli_list(int argc, char **argv);
 
+struct spawn;
+/*
+ * perfuse mount --private: start the daemon in namespaces of our own and run the command (NULL-terminated; empty: a shell) with its files.
+ * say: what -v says, or NULL. The exit status: the command's, or why there was none.
+ */
+int private_run(const struct spawn *sp, char *const *command, void (*say)(const char *));
+
 /* Say "perfuse: " and the line on stderr, control characters replaced, and return status. */
 int cli_fail(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A wrong option or argument: point to the subcommand's --help. Returns EX_USAGE. */
@@ -27,14 +34,5 @@ int cli_usage(const char *subcommand, const char *fmt, ...) __attribute__((forma
  * columns.
  */
 char *text_escape(const char *text, size_t *width);
-
-/*
- * Call fn for each engine whose control socket can be reached, with a connection (borrowed) on which its status has
- * just been asked. Stops when fn returns false. Sockets that nobody serves any more are removed where they are ours.
- */
-typedef bool engine_fn(int sock, const struct status *st, void *arg);
-void engines_each(engine_fn *fn, void *arg);
-/* Send a request (text of ctl/status.h) and wait for the answer: 0 with it in buf, or errno. */
-int engines_ask(int sock, const char *request, char *buf, size_t room, size_t *len, int timeout_ms);
 
 #endif

@@ -12,6 +12,7 @@
 #include <sysexits.h>
 
 #include "cli/cli.h"
+#include "client/engines.h"
 #include "ctl/status.h"
 
 static const char help[] = "Usage: perfuse list [--json]\n"

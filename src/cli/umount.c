@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "client/engines.h"
 #include "client/peek.h"
 #include "client/supervise.h"
-#include "ctl/status.h"
 
 static const char help[] =
     "Usage: perfuse umount [-l] DIR\n"
@@ -25,54 +25,7 @@ static const char help[] =
     "  -l          detach it now even if it is busy; it goes away when nobody uses it any more\n"
     "  -h, --help  this help\n";
 
-enum { UNMOUNT_MS = 60 * 1000, LINKS_MAX = 8 };
-
-struct find {
-	const char *mountpoint;
-	bool lazy;
-	int64_t since, pid; /* of the best so far */
-	bool found, asked;
-	int error;
-	char *message;
-};
-
-/* First pass: of several on top of each other, the newest. */
-static bool
-find_newest(int sock, const struct status *st, void *arg)
-{
-	struct find *f = arg;
-
-	if (strcmp(st->mountpoint, f->mountpoint) == 0 &&
-	    (!f->found || st->since > f->since || (st->since == f->since && st->engine_pid > f->pid))) {
-		f->found = true;
-		f->since = st->since;
-		f->pid = st->engine_pid;
-	}
-	return true;
-}
-
-/* Second pass: ask it. */
-static bool
-ask_it(int sock, const struct status *st, void *arg)
-{
-	struct status_request rq = { .op = STATUS_OP_UNMOUNT };
-	struct find *f = arg;
-	char *request, buf[STATUS_MAX];
-	size_t len;
-
-	if (st->engine_pid != f->pid || strcmp(st->mountpoint, f->mountpoint) != 0)
-		return true;
-	rq.lazy = f->lazy;
-	f->asked = true;
-	f->error = status_build_request(&rq, &request);
-	if (f->error != 0)
-		return false;
-	f->error = engines_ask(sock, request, buf, sizeof(buf), &len, UNMOUNT_MS);
-	free(request);
-	if (f->error == 0 && status_parse_result(buf, len, &f->error, &f->message) != 0)
-		f->error = EPROTO;
-	return false;
-}
+enum { LINKS_MAX = 8 };
 
 /* One field of a line of mountinfo, its octal escapes undone. Returns what follows. */
 static char *
@@ -164,20 +117,21 @@ follow(char **path)
 	return true;
 }
 
+/* Say why path (as the user has it: dir) is still mounted, or nothing. */
 static int
-tell(const struct find *f, const char *dir)
+tell(const char *dir, const char *path, int error, const char *message)
 {
 	char *what;
 	int r;
 
-	if (f->asked && f->error == 0)
+	if (error == 0)
 		return 0;
-	if (f->asked && f->error == EBUSY)
+	if (error == EBUSY)
 		return cli_fail(EX_TEMPFAIL, "%s: target is busy; -l detaches it", dir);
-	if (f->asked)
-		return cli_fail(supervise_status(f->error), "%s: %s", dir,
-		    f->message && f->message[0] ? f->message : strerror(f->error));
-	what = mounted_there(f->mountpoint);
+	if (error != ENOENT || message)
+		return cli_fail(supervise_status(error), "%s: %s", dir,
+		    message && message[0] ? message : strerror(error));
+	what = mounted_there(path);
 	if (what)
 		r = cli_fail(EX_UNAVAILABLE, "%s: not a mount of perfuse that you may reach (it is %s)", dir, what);
 	else
@@ -189,24 +143,19 @@ tell(const struct find *f, const char *dir)
 static int
 unmount(const char *dir, bool lazy)
 {
-	struct find f = { .lazy = lazy };
-	char *path = NULL;
+	char *path = NULL, *message = NULL;
 	int r;
 
 	r = canonical(dir, &path);
 	if (!path)
 		return cli_fail(supervise_status(r), "%s: %s", dir, strerror(r));
 	for (int i = 0; i < LINKS_MAX; i++) {
-		f.mountpoint = path;
-		engines_each(find_newest, &f);
-		if (f.found || !follow(&path))
+		r = engines_unmount(path, lazy, &message);
+		if (r != ENOENT || message || !follow(&path))
 			break;
 	}
-	f.mountpoint = path;
-	if (f.found)
-		engines_each(ask_it, &f);
-	r = tell(&f, dir);
-	free(f.message);
+	r = tell(dir, path, r, message);
+	free(message);
 	free(path);
 	return r;
 }

@@ -5,19 +5,17 @@
  */
 #include "client/args.h"
 
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <link.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "client/program.h"
 
 /*
  * The value of a -o option at argv[*i], which may be the next argument (then *i is moved on to it). NULL: another
@@ -71,136 +69,12 @@ args_options(char *const *argv)
 	return all;
 }
 
-/* An ELF file in memory; every access goes through at(). */
-struct image {
-	const uint8_t *data;
-	size_t len;
-};
-
-static const void *
-at(const struct image *im, uint64_t off, uint64_t len)
-{
-	return off <= im->len && len <= im->len - off ? im->data + off : NULL;
-}
-
-/* Is the string at off this one? */
-static bool
-string_at(const struct image *im, uint64_t off, const char *s)
-{
-	const char *p = at(im, off, strlen(s) + 1);
-
-	return p && memcmp(p, s, strlen(s) + 1) == 0;
-}
-
-/* Where in the file the address of the loaded program is; UINT64_MAX: nowhere. */
-static uint64_t
-file_offset(const struct image *im, const ElfW(Ehdr) * eh, uint64_t addr)
-{
-	for (unsigned i = 0; i < eh->e_phnum; i++) {
-		const void *p = at(im, eh->e_phoff + (uint64_t)i * sizeof(ElfW(Phdr)), sizeof(ElfW(Phdr)));
-		ElfW(Phdr) ph;
-
-		if (!p)
-			break;
-		memcpy(&ph, p, sizeof(ph));
-		if (ph.p_type == PT_LOAD && addr >= ph.p_vaddr && addr - ph.p_vaddr < ph.p_filesz)
-			return ph.p_offset + (addr - ph.p_vaddr);
-	}
-	return UINT64_MAX;
-}
-
-/* Does the dynamic section name the library as needed? */
-static bool
-dynamic_needs(const struct image *im, const ElfW(Ehdr) * eh, const ElfW(Phdr) * dyn, const char *library)
-{
-	uint64_t strings = UINT64_MAX;
-	ElfW(Dyn) d;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (uint64_t off = 0; off + sizeof(d) <= dyn->p_filesz; off += sizeof(d)) {
-			const void *p = at(im, dyn->p_offset + off, sizeof(d));
-
-			if (!p)
-				return false;
-			memcpy(&d, p, sizeof(d));
-			if (d.d_tag == DT_NULL)
-				break;
-			if (pass == 0 && d.d_tag == DT_STRTAB)
-				strings = file_offset(im, eh, d.d_un.d_ptr);
-			if (pass == 1 && d.d_tag == DT_NEEDED && strings <= im->len && d.d_un.d_val <= im->len &&
-			    string_at(im, strings + d.d_un.d_val, library))
-				return true;
-		}
-	}
-	return false;
-}
-
-static bool
-image_needs(const struct image *im, const char *library)
-{
-	const void *p = at(im, 0, sizeof(ElfW(Ehdr)));
-	ElfW(Ehdr) eh;
-	ElfW(Phdr) ph;
-
-	if (!p)
-		return false;
-	memcpy(&eh, p, sizeof(eh));
-	if (memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 || eh.e_phentsize != sizeof(ph) ||
-	    eh.e_ident[EI_CLASS] != (sizeof(void *) == 8 ? ELFCLASS64 : ELFCLASS32))
-		return false;
-	for (unsigned i = 0; i < eh.e_phnum; i++) {
-		p = at(im, eh.e_phoff + (uint64_t)i * sizeof(ph), sizeof(ph));
-		if (!p)
-			return false;
-		memcpy(&ph, p, sizeof(ph));
-		if (ph.p_type == PT_DYNAMIC)
-			return dynamic_needs(im, &eh, &ph, library);
-	}
-	return false;
-}
-
-/* Open what execvp(3) would run. -1: nothing. */
-static int
-open_program(const char *program)
-{
-	const char *path = getenv("PATH"), *end;
-	char file[PATH_MAX];
-	int n;
-
-	if (strchr(program, '/'))
-		return open(program, O_RDONLY | O_CLOEXEC);
-	for (; path; path = *end ? end + 1 : NULL) {
-		end = strchrnul(path, ':');
-		n = snprintf(file, sizeof(file), "%.*s%s%s", (int)(end - path), path, end == path ? "" : "/", program);
-		if (n > 0 && (size_t)n < sizeof(file) && access(file, X_OK) == 0)
-			return open(file, O_RDONLY | O_CLOEXEC);
-	}
-	return -1;
-}
-
 bool
 args_takes_fd(const char *program)
 {
-	struct image im = { NULL, 0 };
-	bool takes = false;
-	struct stat st;
-	void *map;
-	int fd;
+	struct program p;
 
-	fd = open_program(program);
-	if (fd < 0)
-		return false;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
-		im.len = (size_t)st.st_size;
-		map = mmap(NULL, im.len, PROT_READ, MAP_PRIVATE, fd, 0);
-		if (map != MAP_FAILED) {
-			im.data = map;
-			takes = image_needs(&im, "libfuse3.so.3") || image_needs(&im, "libfuse3.so.4");
-			(void)munmap(map, im.len);
-		}
-	}
-	(void)close(fd);
-	return takes;
+	return program_inspect(program, &p) == 0 && !p.script && p.libfuse3;
 }
 
 /* What libfuse would have mounted, from the daemon's options and ours. 0 or ENOMEM. */

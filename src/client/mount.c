@@ -180,9 +180,16 @@ out:
 }
 
 int
-client_mount(const struct client_mount *m, int timeout_ms, int *control, char *why, size_t whylen)
+client_ask(int sock, const struct client_mount *m, int timeout_ms, char *why, size_t whylen)
 {
 	const struct frame_strings strings = { m->source, m->target, m->filesystemtype, m->data, NULL };
+
+	return ask(sock, &strings, m->flags, m->sndbuf, m->fuse_sock, timeout_ms, why, whylen);
+}
+
+int
+client_mount(const struct client_mount *m, int timeout_ms, int *control, char *why, size_t whylen)
+{
 	int fd;
 
 	if (m->target == NULL || m->target[0] != '/')
@@ -190,7 +197,7 @@ client_mount(const struct client_mount *m, int timeout_ms, int *control, char *w
 	int error = client_connect(&fd, NULL, why, whylen);
 	if (error != 0)
 		return error;
-	error = ask(fd, &strings, m->flags, m->sndbuf, m->fuse_sock, timeout_ms, why, whylen);
+	error = client_ask(fd, m, timeout_ms, why, whylen);
 	if (error != 0)
 		close(fd);
 	else
@@ -256,9 +263,8 @@ client_unmount(int control, bool lazy, int timeout_ms, char *why, size_t whylen)
 	}
 }
 
-/* The absolute form of a target, newly allocated. 0, or errno with a line in why[]. */
-static int
-absolute(const char *target, char **out, char *why, size_t whylen)
+int
+client_absolute(const char *target, char **out, char *why, size_t whylen)
 {
 	char cwd[PATH_MAX] = "";
 
@@ -326,7 +332,7 @@ perfuse_mount(const char *source, const char *target, const char *filesystemtype
 		return client_refuse(EINVAL, "unknown mount flags");
 	int error = fuse_socket(data, &fd, why, sizeof(why));
 	if (error == 0)
-		error = absolute(target, &path, why, sizeof(why));
+		error = client_absolute(target, &path, why, sizeof(why));
 	if (error != 0)
 		return client_refuse(error, why);
 	strings.target = path;

@@ -188,6 +188,7 @@ quiet_fork(void)
 /* What the child needs, all of it made before the fork. */
 struct start {
 	char *const *argv;
+	char **envp;
 	int sock;         /* perfused's end */
 	int report;       /* where errno goes when exec fails; closed by exec */
 	int fd_max;       /* descriptors to look at one by one where close_range() is missing */
@@ -236,7 +237,7 @@ child(const struct start *s)
 	if (pid > 0)
 		_exit(0);
 	shed(s);
-	execv(s->argv[0], s->argv);
+	execve(s->argv[0], s->argv, s->envp);
 	child_failed(s);
 }
 
@@ -285,6 +286,24 @@ above_stderr(int *fd)
 	return error;
 }
 
+/*
+ * The environment for perfused: ours without LD_PRELOAD, for what is loaded into a daemon may be libperfuse-preload.so, and
+ * perfused wants the real /dev/fuse. Its strings are borrowed. NULL: no memory.
+ */
+static char **
+perfused_environ(void)
+{
+	size_t n = 0, k = 0;
+
+	while (environ != NULL && environ[n] != NULL)
+		n++;
+	char **envp = calloc(n + 1, sizeof(*envp));
+	for (size_t i = 0; envp != NULL && i < n; i++)
+		if (strncmp(environ[i], "LD_PRELOAD=", strlen("LD_PRELOAD=")) != 0)
+			envp[k++] = environ[i];
+	return envp;
+}
+
 /* Start "perfused -i FD" on a socket pair and give the other end. 0, or errno with *exec_failed as in launch(). */
 static int
 start_perfused(int type, size_t bufsize, int *out, bool *exec_failed)
@@ -293,12 +312,14 @@ start_perfused(int type, size_t bufsize, int *out, bool *exec_failed)
 	char number[16], minus_i[] = "-i", *program = strdup(client_perfused());
 	char *argv[] = { program, minus_i, number, NULL };
 
-	struct start s = { .argv = argv, .keep_stderr = fcntl(STDERR_FILENO, F_GETFD) >= 0 };
+	struct start s = {
+		.argv = argv, .envp = perfused_environ(), .keep_stderr = fcntl(STDERR_FILENO, F_GETFD) >= 0
+	};
 
 	*exec_failed = false;
-	if (program == NULL)
-		return ENOMEM;
-	int error = fdp_pair(type, sv);
+	int error = program == NULL || s.envp == NULL ? ENOMEM : 0;
+	if (error == 0)
+		error = fdp_pair(type, sv);
 	if (error != 0)
 		goto out;
 	if (bufsize != 0) {
@@ -330,13 +351,17 @@ out_pair:
 	else
 		close(sv[0]);
 out:
+	free(s.envp);
 	free(program);
 	return error;
 }
 
-/* A socket to perfused, one way or the other; bufsize 0: buffers as they are. 0, or errno with a line in why[]. */
+/*
+ * A socket to perfused, one way or the other; bufsize 0: buffers as they are. start: one is started when none listens. 0, or
+ * errno with a line in why[].
+ */
 static int
-reach(size_t bufsize, int *fd, int *type, char *why, size_t whylen)
+reach(size_t bufsize, bool start, int *fd, int *type, char *why, size_t whylen)
 {
 	char tried[2 * sizeof(struct sockaddr_un) + 128];
 	bool exec_failed;
@@ -357,6 +382,8 @@ reach(size_t bufsize, int *fd, int *type, char *why, size_t whylen)
 		    sizeof(((struct sockaddr_un *)0)->sun_path) - 1);
 	if (error == ENOMEM)
 		return client_fail(why, whylen, error, "out of memory");
+	if (!start)
+		return client_fail(why, whylen, ENODEV, "no perfused listens on %s; start one as root", tried);
 	error = start_perfused(*type, bufsize, fd, &exec_failed);
 	if (error != 0)
 		return client_fail(why, whylen, exec_failed ? ENODEV : error,
@@ -370,7 +397,15 @@ client_connect(int *fd, int *type, char *why, size_t whylen)
 {
 	int ignored;
 
-	return reach(0, fd, type != NULL ? type : &ignored, why, whylen);
+	return reach(0, true, fd, type != NULL ? type : &ignored, why, whylen);
+}
+
+int
+client_session(bool start, int *fd, char *why, size_t whylen)
+{
+	int type;
+
+	return reach(client_bufsize(), start, fd, &type, why, whylen);
 }
 
 /* perfuse_open() of /dev/fuse. */
@@ -378,9 +413,9 @@ static int
 open_fuse(int flags)
 {
 	char why[CLIENT_WHY_MAX];
-	int fd, type;
+	int fd;
 
-	int error = reach(client_bufsize(), &fd, &type, why, sizeof(why));
+	int error = client_session(true, &fd, why, sizeof(why));
 	if (error != 0)
 		return client_refuse(error, why);
 	if (((flags & O_CLOEXEC) == 0 && fcntl(fd, F_SETFD, 0) != 0) ||

@@ -89,13 +89,20 @@ peek_socket(pid_t pid, int fd, uint64_t *ino)
 }
 
 bool
+peek_same_root(pid_t pid)
+{
+	char root[4];
+
+	return proc_link(pid, "root", root, sizeof(root)) == 0 && strcmp(root, "/") == 0;
+}
+
+bool
 peek_same_view(pid_t pid)
 {
-	char its[64], ours[64], root[4];
+	char its[64], ours[64];
 
 	return proc_link(pid, "ns/mnt", its, sizeof(its)) == 0 &&
-	       proc_link(getpid(), "ns/mnt", ours, sizeof(ours)) == 0 && strcmp(its, ours) == 0 &&
-	       proc_link(pid, "root", root, sizeof(root)) == 0 && strcmp(root, "/") == 0;
+	       proc_link(getpid(), "ns/mnt", ours, sizeof(ours)) == 0 && strcmp(its, ours) == 0 && peek_same_root(pid);
 }
 
 int

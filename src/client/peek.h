@@ -21,6 +21,8 @@ int peek_string(pid_t pid, uint64_t addr, char *buf, size_t room, bool cut);
 int peek_bytes(pid_t pid, uint64_t addr, void *buf, size_t len);
 /* The inode number of the socket that is descriptor fd. 0, ENOTSOCK, or errno (ENOENT: no such descriptor). */
 int peek_socket(pid_t pid, int fd, uint64_t *ino);
+/* Is the process's root directory ours? */
+bool peek_same_root(pid_t pid);
 /* Does the process see the same files under the same names as we do (mount namespace and root directory)? */
 bool peek_same_view(pid_t pid);
 /* path as the process means it, absolute (not yet canonical). 0, ENAMETOOLONG, or errno. */

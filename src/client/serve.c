@@ -32,7 +32,7 @@ struct job {
 	struct served *v; /* RESOLVE: NULL */
 	enum job_kind kind;
 	bool lazy;
-	uint64_t id;                                   /* RESOLVE: what to answer */
+	struct asker who;                              /* RESOLVE */
 	char *source, *target, *filesystemtype, *data; /* MOUNT; target (RESOLVE, too) becomes canonical */
 	uint32_t flags, sndbuf;
 	int engine_fd; /* borrowed from v, which is not touched meanwhile */
@@ -49,6 +49,23 @@ job_free(struct job *j)
 	free(j->filesystemtype);
 	free(j->data);
 	free(j);
+}
+
+/* Answer who waits: error 0 or a positive errno. */
+static void
+answer_asker(struct sup *s, struct asker *who, int error, bool mounting, const char *why)
+{
+	if (who->id != 0)
+		(void)trap_answer(s, who->id, error);
+	if (who->conn > 0)
+		guest_answer(who->conn, error, mounting, why);
+	*who = (struct asker){ 0 };
+}
+
+static bool
+is_asked(const struct asker *who)
+{
+	return who->id != 0 || who->conn > 0;
 }
 
 static void
@@ -145,6 +162,8 @@ serve_free(struct sup *s, struct served *v)
 		(void)close(v->engine_fd);
 	if (v->control >= 0)
 		(void)close(v->control);
+	if (v->waiting.conn > 0)
+		(void)close(v->waiting.conn);
 	free(v->target);
 	free(v->what);
 	free(v);
@@ -233,7 +252,7 @@ merge(struct job *j, const struct mountopts *o, const struct client_mount *m)
 }
 
 int
-serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint64_t id)
+serve_mount(struct sup *s, struct served *v, const struct client_mount *m, struct asker who)
 {
 	struct job *j;
 	int r;
@@ -256,13 +275,14 @@ serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint6
 		return r;
 	}
 	v->state = SERVED_MOUNTING;
-	v->waiting = id;
+	v->waiting = who;
 	s->was_tried = true;
 	return 0;
 }
 
-int
-serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id)
+/* Ask v's engine for the unmount; who (taken unless this fails) hears of the result. 0 or errno. */
+static int
+serve_unmount(struct sup *s, struct served *v, bool lazy, struct asker who)
 {
 	struct job *j;
 	int r;
@@ -282,12 +302,12 @@ serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id)
 	}
 	v->before = v->state;
 	v->state = SERVED_LEAVING;
-	v->waiting = id;
+	v->waiting = who;
 	return 0;
 }
 
 int
-serve_resolve(struct sup *s, const char *path, bool lazy, uint64_t id)
+serve_resolve(struct sup *s, const char *path, bool lazy, struct asker who)
 {
 	struct job *j;
 	int r;
@@ -298,7 +318,7 @@ serve_resolve(struct sup *s, const char *path, bool lazy, uint64_t id)
 	j->s = s;
 	j->kind = JOB_RESOLVE;
 	j->lazy = lazy;
-	j->id = id;
+	j->who = who;
 	j->target = strdup(path);
 	r = j->target ? job_start(j) : ENOMEM;
 	if (r != 0)
@@ -312,7 +332,7 @@ serve_leave(struct sup *s, struct served *v)
 	if (v->state != SERVED_MOUNTED && v->state != SERVED_READY)
 		return;
 	/* Asked, rather than called off by closing the connection, for then its end says that nothing is mounted any more. */
-	if (serve_unmount(s, v, true, 0) != 0)
+	if (serve_unmount(s, v, true, (struct asker){ 0 }) != 0)
 		(void)shutdown(v->control, SHUT_WR);
 }
 
@@ -346,7 +366,7 @@ mount_failed(struct sup *s, struct served *v, struct job *j)
 	(void)snprintf(s->refused, sizeof(s->refused), "%s", j->why[0] ? j->why : strerror(j->error));
 	if (s->was_ready)
 		sup_say(s, "%s", s->refused);
-	else if (s->cfg->listener < 0) /* there is no system call that could tell the daemon */
+	else if (s->cfg->mount) /* there is nothing that could tell the daemon */
 		sup_end(s, supervise_status(j->error), "%s", s->refused);
 }
 
@@ -383,11 +403,49 @@ unmount_done(struct sup *s, struct served *v, const struct job *j)
 	}
 	if (v->before == SERVED_MOUNTED && j->error == 0)
 		sup_ready(s, v); /* it has ended, so it was served: the thread got to read that before us */
-	else if (v->before == SERVED_MOUNTED && v->waiting != 0)
+	else if (v->before == SERVED_MOUNTED && is_asked(&v->waiting))
 		s->was_unmounted = true;
 	serve_ended(s, v);
-	v->excused = v->waiting != 0;
+	v->excused = is_asked(&v->waiting);
 	return 0;
+}
+
+/* Somebody asks to unmount this canonical path; NULL: one that leads nowhere. */
+static void
+unmount_at(struct sup *s, struct asker *who, const char *canonical, bool lazy)
+{
+	struct served *v;
+	int r;
+
+	if (who->id != 0 && !trap_waits(s, who->id)) /* killed, or a signal made it ask once more */
+		return;
+	v = canonical ? serve_by_target(s, canonical) : NULL;
+	if (!v) {
+		if (who->id != 0)
+			trap_go_on(s, who->id);
+		else
+			answer_asker(s, who, ENOENT, false, "not a mount of this daemon");
+		return;
+	}
+	/*
+	 * libfuse unmounts lazily when it ends and, not having heard that its mount is gone already, as root takes down
+	 * whatever has come in its place. So that is the end of it here; the first time as if it had worked, or libfuse
+	 * complains.
+	 */
+	if (!serve_is_live(v)) {
+		int error = v->excused ? EINVAL : 0;
+
+		v->excused = true;
+		answer_asker(s, who, error, false, NULL);
+	} else if (v->state == SERVED_LEAVING) {
+		/* It is being unmounted, and the last one to ask hears how that goes. */
+		answer_asker(s, &v->waiting, EINTR, false, NULL);
+		v->waiting = *who;
+	} else {
+		r = v->state == SERVED_MOUNTING ? EBUSY : serve_unmount(s, v, lazy, *who);
+		if (r != 0)
+			answer_asker(s, who, r, false, NULL);
+	}
 }
 
 void
@@ -406,17 +464,15 @@ serve_job_done(struct sup *s)
 	v = j->v;
 	error = j->error;
 	if (j->kind == JOB_RESOLVE)
-		trap_umount_at(s, j->id, error == 0 ? j->target : NULL, j->lazy);
+		unmount_at(s, &j->who, error == 0 ? j->target : NULL, j->lazy);
 	else if (j->kind == JOB_UNMOUNT)
 		error = unmount_done(s, v, j);
 	else if (error != 0)
 		mount_failed(s, v, j);
 	else
 		mount_done(s, v, j);
-	if (v && v->waiting != 0)
-		(void)trap_answer(s, v->waiting, error);
 	if (v)
-		v->waiting = 0;
+		answer_asker(s, &v->waiting, error, j->kind == JOB_MOUNT, error != 0 ? j->why : NULL);
 	if (s->ending && j->kind == JOB_MOUNT)
 		serve_leave(s, v);
 	job_free(j);

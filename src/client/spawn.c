@@ -27,10 +27,12 @@
 #include "base/clock.h"
 #include "base/fdpass.h"
 #include "client/args.h"
+#include "client/broker.h"
 #include "client/client.h"
 #include "client/filter.h"
 #include "client/supervise.h"
 #include "client/tree.h"
+#include "client/ways.h"
 #include "ctl/mountopts.h"
 
 enum {
@@ -43,10 +45,13 @@ enum {
 struct start { /* all that the supervisor's process is started with */
 	const struct spawn *sp;
 	struct mountopts own;
-	bool fd_way;
-	int daemon_end; /* of the socket pair, the fd way only; else -1 */
+	enum spawn_via via; /* the one that is taken */
+	int daemon_end;     /* of the socket pair, the fd way only; else -1 */
 	struct args_fd args;
 	struct sock_fprog filter;
+	int broker; /* its socket, the last two ways only; else -1 */
+	char broker_name[BROKER_NAME];
+	struct ways_entry entry;
 	sigset_t mask; /* before signals were blocked */
 	int link;      /* to spawn_mount() */
 };
@@ -103,6 +108,13 @@ start_failed(const struct start *st, int error, const char *stage)
 		news.status = error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 		(void)snprintf(news.text, sizeof(news.text), "%s: %s", st->sp->argv[0],
 		    error == ENOENT ? "command not found" : strerror(error));
+	} else if (stage == tree_filter && st->via == SPAWN_SUPERVISE) {
+		struct way w;
+
+		ways_for(st->via, st->sp->argv, &w);
+		(void)snprintf(news.text, sizeof(news.text), "--via %s cannot serve %s: %s", w.name,
+		    daemon_name(st->sp), w.usable ? strerror(error) : w.why);
+		news.status = EX_UNAVAILABLE;
 	} else
 		(void)snprintf(news.text, sizeof(news.text), "%s: %s", stage, strerror(error));
 	(void)fdp_send(st->link, &news, sizeof(news), NULL, 0);
@@ -119,7 +131,8 @@ supervisor(struct start *st)
 		.foreground = st->sp->foreground,
 		.seconds = st->sp->seconds,
 		.link = st->link,
-		.mount = st->fd_way ? &st->args.mount : NULL };
+		.broker = st->broker,
+		.mount = st->via == SPAWN_FD ? &st->args.mount : NULL };
 	const char *stage;
 	int words[2], r;
 
@@ -134,9 +147,12 @@ supervisor(struct start *st)
 		return start_failed(st, errno, "cannot make a pipe");
 	r = tree_start(
 	    &(struct tree_start){
-		.argv = st->fd_way ? st->args.argv : st->sp->argv,
+		.argv = st->via == SPAWN_FD ? st->args.argv : st->sp->argv,
 		.filter = &st->filter,
-		.notify = !st->fd_way,
+		.notify = st->via == SPAWN_SUPERVISE,
+		.filter_optional = st->broker >= 0, /* it only spares them replies in pieces */
+		.enter = st->broker >= 0 ? ways_enter : NULL,
+		.arg = &st->entry,
 		.keep_fd = st->daemon_end,
 		.stderr_fd = words[1],
 		.mask = &st->mask,
@@ -149,7 +165,9 @@ supervisor(struct start *st)
 	(void)close(words[1]);
 	cfg.words = words[0];
 	setproctitle("supervisor of %s", cfg.name);
-	detach((int[]){ cfg.link, cfg.tree, cfg.listener, cfg.words, st->fd_way ? cfg.mount->fuse_sock : -1 }, 5);
+	detach(
+	    (int[]){ cfg.link, cfg.tree, cfg.listener, cfg.words, cfg.broker, cfg.mount ? cfg.mount->fuse_sock : -1 },
+	    6);
 	return supervise_run(&cfg);
 }
 
@@ -263,17 +281,15 @@ own_options(const struct spawn *sp, struct mountopts *own, char *text, size_t ro
 /*
  * Does a descriptor in the place of the mountpoint lose nothing? The daemon must take one, and who looks at the mount
  * must see the same source and type as natively: daemons make them up (sshfs: host and directory, and its name), and only
- * their mount(2) would tell.
+ * their mount(2) would tell. NULL: nothing is lost; else what is against it.
  */
-static bool
-choose_fd(const struct spawn *sp, const struct mountopts *own)
+static const char *
+against_fd(const struct spawn *sp, const struct mountopts *own)
 {
-	struct mountopts its;
 	bool source = own->fsname != NULL, type = own->subtype != NULL;
+	struct mountopts its;
 	char *list, *bad = NULL;
 
-	if (sp->via != SPAWN_AUTO)
-		return sp->via == SPAWN_FD;
 	list = args_options(sp->argv);
 	if (list && mountopts_parse(list, &its, &bad) == 0) {
 		source = source || its.fsname;
@@ -282,7 +298,59 @@ choose_fd(const struct spawn *sp, const struct mountopts *own)
 	}
 	free(bad);
 	free(list);
-	return source && type && args_takes_fd(sp->argv[0]) && args_mountpoint(sp->argv) >= 0;
+	if (!args_takes_fd(sp->argv[0]))
+		return "it is not linked to libfuse 3";
+	if (!source || !type)
+		return "its source and type would be lost; give fsname= and subtype=";
+	return args_mountpoint(sp->argv) >= 0 ? NULL : "none of its arguments is a directory to mount on";
+}
+
+/* The first way that works here, without fd, which this is against. Those that do not are named in tried. */
+static void
+choose_first(struct start *st, const char *against, struct way *w, char *tried, size_t room)
+{
+	static const enum spawn_via order[] = { SPAWN_SUPERVISE, SPAWN_FUSERMOUNT, SPAWN_PRELOAD };
+	size_t used = (size_t)snprintf(tried, room, "fd: %s", against);
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		ways_for(order[i], st->sp->argv, w);
+		st->via = order[i];
+		if (w->usable)
+			break;
+		if (used < room)
+			used += (size_t)snprintf(tried + used, room - used, "; %s: %s", w->name, w->why);
+	}
+}
+
+/* Which way to take. 0, or an exit status with what is against each in text. */
+static int
+choose(struct start *st, char *text, size_t room)
+{
+	const struct spawn *sp = st->sp;
+	const char *against = sp->via == SPAWN_AUTO ? against_fd(sp, &st->own) : NULL;
+	char tried[4 * (WAY_TEXT + 16)] = "", line[sizeof(tried) + WAY_TEXT + 64];
+	struct way w = { .usable = true, .why = "as asked for" };
+
+	st->via = sp->via;
+	if (sp->via == SPAWN_AUTO && !against) {
+		st->via = SPAWN_FD;
+		(void)snprintf(w.why, sizeof(w.why), "nothing is lost by it");
+	} else if (sp->via == SPAWN_AUTO) {
+		choose_first(st, against, &w, tried, sizeof(tried));
+		if (!w.usable)
+			(void)snprintf(text, room, "there is no way in for %s: %s", daemon_name(sp), tried);
+	} else if (sp->via == SPAWN_FUSERMOUNT || sp->via == SPAWN_PRELOAD) {
+		ways_for(sp->via, sp->argv, &w);
+		if (!w.usable)
+			(void)snprintf(text, room, "--via %s cannot serve %s: %s", w.name, daemon_name(sp), w.why);
+	}
+	if (!w.usable)
+		return EX_UNAVAILABLE;
+	(void)snprintf(line, sizeof(line), "%s: way in: %s (%s)%s%s", daemon_name(sp), ways_name(st->via), w.why,
+	    tried[0] ? "; not " : "", tried);
+	if (sp->way)
+		sp->way(line);
+	return 0;
 }
 
 /* The fd way's socket and command line. 0 or an exit status. */
@@ -310,6 +378,20 @@ prepare_fd(struct start *st, char *text, size_t room)
 	return supervise_status(r);
 }
 
+/* The broker's socket. 0 or an exit status. */
+static int
+prepare_broker(struct start *st, char *text, size_t room)
+{
+	int r = broker_listen(&st->broker, st->broker_name);
+
+	if (r != 0) {
+		(void)snprintf(text, room, "cannot make a socket: %s", strerror(r));
+		return supervise_status(r);
+	}
+	ways_entry_init(&st->entry, st->via, st->sp->argv, st->broker_name);
+	return 0;
+}
+
 /* Everything that can fail before there is a process to look after. 0 or an exit status. */
 static int
 prepare(struct start *st, char *text, size_t room)
@@ -317,12 +399,16 @@ prepare(struct start *st, char *text, size_t room)
 	int r;
 
 	r = own_options(st->sp, &st->own, text, room);
-	if (r != 0)
-		return r;
-	st->fd_way = choose_fd(st->sp, &st->own);
-	r = st->fd_way ? prepare_fd(st, text, room) : 0;
+	if (r == 0)
+		r = choose(st, text, room);
+	if (r == 0 && st->via == SPAWN_FD)
+		r = prepare_fd(st, text, room);
+	if (r == 0 && st->via == SPAWN_FUSERMOUNT && geteuid() == 0)
+		st->own.auto_unmount = true; /* root's libfuse unmounts by itself, and has lost the right to */
+	if (r == 0 && (st->via == SPAWN_FUSERMOUNT || st->via == SPAWN_PRELOAD))
+		r = prepare_broker(st, text, room);
 	if (r == 0) {
-		r = filter_build(!st->fd_way, &st->filter);
+		r = filter_build(st->via == SPAWN_SUPERVISE, &st->filter);
 		if (r != 0) {
 			(void)snprintf(text, room, "cannot build a seccomp filter: %s", strerror(r));
 			r = EX_OSERR;
@@ -338,7 +424,9 @@ release(struct start *st)
 		(void)close(st->daemon_end);
 		(void)close(st->args.mount.fuse_sock);
 	}
-	st->daemon_end = -1;
+	if (st->broker >= 0)
+		(void)close(st->broker);
+	st->daemon_end = st->broker = -1;
 	args_fd_free(&st->args);
 	filter_free(&st->filter);
 	mountopts_free(&st->own);
@@ -380,7 +468,7 @@ run(struct start *st, const sigset_t *blocked, char *text, size_t room)
 int
 spawn_mount(const struct spawn *sp, char *text, size_t room)
 {
-	struct start st = { .sp = sp, .own = { .fd = -1 }, .daemon_end = -1, .link = -1 };
+	struct start st = { .sp = sp, .own = { .fd = -1 }, .daemon_end = -1, .broker = -1, .link = -1 };
 	sigset_t set;
 	int r;
 

@@ -9,9 +9,11 @@
 #include <stddef.h>
 
 enum spawn_via {
-	SPAWN_AUTO,      /* SPAWN_FD where the daemon takes it and nothing is lost by it, else SPAWN_SUPERVISE */
-	SPAWN_FD,        /* /dev/fd/N in the place of the mountpoint */
-	SPAWN_SUPERVISE, /* its system calls are trapped */
+	SPAWN_AUTO, /* SPAWN_FD where the daemon takes it and nothing is lost by it, else the first of the others that works */
+	SPAWN_FD,         /* /dev/fd/N in the place of the mountpoint */
+	SPAWN_SUPERVISE,  /* its system calls are trapped */
+	SPAWN_FUSERMOUNT, /* it runs our fusermount3 */
+	SPAWN_PRELOAD,    /* a library of ours is loaded into it */
 };
 
 struct spawn {
@@ -21,6 +23,7 @@ struct spawn {
 	unsigned seconds;                /* for the first mount to answer */
 	bool foreground;                 /* stay until everything has ended; a signal unmounts */
 	void (*ready)(const char *what); /* foreground: the mount answers. May be NULL */
+	void (*way)(const char *line);   /* which way was taken, and why. May be NULL */
 };
 
 /*

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Inside the supervisor: what supervise.c (the loop, beginning to end), serve.c (the mounts, and the threads that wait
- * for perfused), trap.c (system calls of the daemon) and words.c (its stderr) share. One thread owns all of it; the
+ * for perfused), trap.c (system calls of the daemon), guest.c (what its processes ask for instead) and words.c (its stderr) share. One thread owns all of it; the
  * others get copies.
  */
 #ifndef CLIENT_SUP_H
@@ -24,6 +24,11 @@ enum served_state {
 	SERVED_ENDED,    /* gone; kept so that unmounting it once more reaches nothing else */
 };
 
+struct asker {       /* who waits for the result of a mount or unmount; all zero: nobody */
+	uint64_t id; /* a notification of seccomp's; or */
+	int conn;    /* a guest's connection (taken) */
+};
+
 struct served {
 	TAILQ_ENTRY(served) link;
 	enum served_state state, before; /* before: LEAVING */
@@ -34,10 +39,16 @@ struct served {
 	char *what;                      /* "TYPE of SOURCE", for -v; NULL while OPEN */
 	int control;                     /* to the engine; -1 */
 	bool excused;                    /* ENDED: the daemon has heard of it */
-	uint64_t waiting;                /* the notification that the thread's result answers; 0: none */
+	struct asker waiting;            /* for the thread's result */
 };
 
 struct words; /* words.c */
+
+struct guest { /* guest.c: connected, and has not asked yet */
+	TAILQ_ENTRY(guest) link;
+	int conn;
+	pid_t pid;
+};
 
 struct sup {
 	const struct supervise *cfg;
@@ -46,6 +57,8 @@ struct sup {
 	int signals;
 	unsigned running; /* threads that mount or unmount */
 	TAILQ_HEAD(, served) served;
+	TAILQ_HEAD(, guest) guests;
+	unsigned nguests;
 	struct words *words;
 	struct seccomp_notif *req; /* as large as this kernel's */
 	struct seccomp_notif_resp *resp;
@@ -53,6 +66,7 @@ struct sup {
 
 	bool was_ready;               /* the first mount answered, or once did */
 	bool was_tried;               /* the daemon tried to mount something */
+	bool blind;                   /* a process of it would not let us read what it asks the kernel for */
 	bool was_unmounted;           /* a mount went away, at the daemon's wish, before it answered */
 	bool tree_empty;              /* nothing of the tree is left */
 	bool ending;                  /* everything is being ended */
@@ -84,17 +98,15 @@ struct served *serve_by_target(struct sup *s, const char *target);
 bool serve_is_live(const struct served *v); /* between MOUNTING and LEAVING */
 /*
  * Ask perfused for the mount m on behalf of v (state OPEN), whose engine_fd goes along; strings are copied, m->target
- * need not be canonical. The result answers the notification id (0: none). 0 or errno, and then nothing has been
+ * need not be canonical. The result answers who (which is taken unless this fails). 0 or errno, and then nothing has been
  * started.
  */
-int serve_mount(struct sup *s, struct served *v, const struct client_mount *m, uint64_t id);
-/* Ask v's engine for the unmount. 0 or errno. */
-int serve_unmount(struct sup *s, struct served *v, bool lazy, uint64_t id);
+int serve_mount(struct sup *s, struct served *v, const struct client_mount *m, struct asker who);
 /*
- * Find out what a path to unmount leads to, which may lead through a mount that does not answer; trap_umount_at() gets
- * it. 0 or errno.
+ * Find out what a path to unmount leads to, which may lead through a mount that does not answer, and unmount it if it is ours;
+ * who (taken unless this fails) is answered. 0 or errno.
  */
-int serve_resolve(struct sup *s, const char *path, bool lazy, uint64_t id);
+int serve_resolve(struct sup *s, const char *path, bool lazy, struct asker who);
 /* v's mount has to go, if it is there; serve_control() or serve_job_done() will find that it has. */
 void serve_leave(struct sup *s, struct served *v);
 /* A job has finished (s->jobs[0] is readable). */
@@ -109,10 +121,20 @@ void serve_ended(struct sup *s, struct served *v);
 int trap_init(struct sup *s);
 /* The listener is readable: handle one notification. */
 void trap_handle(struct sup *s);
-/* The notification id asks to unmount this canonical path; NULL: one that leads nowhere. */
-void trap_umount_at(struct sup *s, uint64_t id, const char *canonical, bool lazy);
+/* Does anybody still wait for the notification's answer? */
+bool trap_waits(struct sup *s, uint64_t id);
+/* Let the kernel do what the notification asks for. */
+void trap_go_on(struct sup *s, uint64_t id);
 /* Answer a notification: error 0 or a positive errno. Returns false when nobody waits for it any more. */
 bool trap_answer(struct sup *s, uint64_t id, int error);
+
+/* guest.c */
+/* The broker's socket is readable. */
+void guest_accept(struct sup *s);
+/* A guest asks, or is gone. */
+void guest_handle(struct sup *s, struct guest *g);
+/* Answer on a connection and close it. why may be NULL. */
+void guest_answer(int conn, int error, bool mounting, const char *why);
 
 /* words.c */
 /*

@@ -38,12 +38,13 @@ enum {
 	WORDS_MS = 300,
 };
 
-enum { W_LISTENER, W_LINK, W_TREE, W_JOBS, W_SIGNALS, W_FIXED };
+enum { W_LISTENER, W_LINK, W_TREE, W_JOBS, W_SIGNALS, W_BROKER, W_FIXED };
 
-struct watch { /* what the loop polls: W_FIXED, then one for each served that has a descriptor */
+struct watch { /* what the loop polls: W_FIXED, then one for each served that has a descriptor, and each guest */
 	struct pollfd *pfd;
 	struct who {
 		struct served *served;
+		struct guest *guest;
 	} * who;
 	size_t cap;
 };
@@ -183,8 +184,12 @@ handle_tree(struct sup *s)
 	struct tree_event ev;
 	unsigned nfds;
 	size_t len;
+	int r;
 
-	if (fdp_recv(s->tree, &ev, sizeof(ev), &len, NULL, 0, &nfds, NULL, 0) == 0 && len == sizeof(ev)) {
+	r = fdp_recv(s->tree, &ev, sizeof(ev), &len, NULL, 0, &nfds, NULL, 0);
+	if (r == ECONNRESET) /* said once, when the root left with our packet unread; what it said is still there */
+		r = fdp_recv(s->tree, &ev, sizeof(ev), &len, NULL, 0, &nfds, NULL, 0);
+	if (r == 0 && len == sizeof(ev)) {
 		s->tree_empty = ev.empty;
 		if (ev.empty)
 			return;
@@ -301,7 +306,15 @@ static void
 compose(struct sup *s, char *text, size_t room)
 {
 	char how[128] = "", last[256] = "";
+	size_t n;
 
+	if (s->blind && !s->was_tried) {
+		n = strlen(s->why);
+		(void)snprintf(s->why + n, sizeof(s->why) - n,
+		    "; perfuse cannot see what it asks the kernel for: it is not dumpable or has become another user, "
+		    "and "
+		    "CAP_SYS_PTRACE is missing (--via fd, fusermount and preload do without)");
+	}
 	if (s->words) {
 		words_wait(s->words, WORDS_MS);
 		words_last(s->words, last, sizeof(last));
@@ -326,18 +339,41 @@ wait_ms(const struct sup *s)
 	return until <= now ? 0 : (int)((until - now) / CLOCK_MSEC + 1);
 }
 
+/* One more thing to poll. False: no memory. */
+static bool
+watch_add(struct watch *w, size_t *n, struct pollfd p, struct who who)
+{
+	if (*n == w->cap) {
+		struct pollfd *pfd = realloc(w->pfd, 2 * w->cap * sizeof(*pfd));
+		struct who *more;
+
+		if (pfd)
+			w->pfd = pfd;
+		more = pfd ? realloc(w->who, 2 * w->cap * sizeof(*more)) : NULL;
+		if (!more)
+			return false;
+		w->who = more;
+		w->cap *= 2;
+	}
+	w->pfd[*n] = p;
+	w->who[(*n)++] = who;
+	return true;
+}
+
 /* What to poll in this round. Returns how many; when there is no memory for all, the last ones wait. */
 static size_t
 gather(struct sup *s, struct watch *w)
 {
 	size_t n = W_FIXED;
 	struct served *v;
+	struct guest *g;
 
 	w->pfd[W_LISTENER] = (struct pollfd){ s->listener, POLLIN, 0 };
 	w->pfd[W_LINK] = (struct pollfd){ s->ending ? -1 : s->link, POLLIN, 0 };
 	w->pfd[W_TREE] = (struct pollfd){ s->tree, POLLIN, 0 };
 	w->pfd[W_JOBS] = (struct pollfd){ s->jobs[0], POLLIN, 0 };
 	w->pfd[W_SIGNALS] = (struct pollfd){ s->signals, POLLIN, 0 };
+	w->pfd[W_BROKER] = (struct pollfd){ s->cfg->broker, POLLIN, 0 };
 	TAILQ_FOREACH (v, &s->served, link) {
 		struct pollfd p = { -1, 0, 0 };
 
@@ -345,22 +381,12 @@ gather(struct sup *s, struct watch *w)
 			p.fd = v->engine_fd; /* events 0: only the hang-up counts */
 		else if (v->state == SERVED_MOUNTED || v->state == SERVED_READY)
 			p = (struct pollfd){ v->control, POLLIN, 0 };
-		if (p.fd < 0)
-			continue;
-		if (n == w->cap) {
-			struct pollfd *pfd = realloc(w->pfd, 2 * w->cap * sizeof(*pfd));
-			struct who *who;
-
-			if (pfd)
-				w->pfd = pfd;
-			who = pfd ? realloc(w->who, 2 * w->cap * sizeof(*who)) : NULL;
-			if (!who)
-				break;
-			w->who = who;
-			w->cap *= 2;
-		}
-		w->pfd[n] = p;
-		w->who[n++].served = v;
+		if (p.fd >= 0 && !watch_add(w, &n, p, (struct who){ .served = v }))
+			break;
+	}
+	TAILQ_FOREACH (g, &s->guests, link) {
+		if (!watch_add(w, &n, (struct pollfd){ g->conn, POLLIN, 0 }, (struct who){ .guest = g }))
+			break;
 	}
 	return n;
 }
@@ -378,13 +404,17 @@ round_once(struct sup *s, struct watch *w)
 
 		if (w->pfd[i].revents == 0)
 			continue;
-		if (v->state == SERVED_OPEN)
+		if (!v)
+			guest_handle(s, w->who[i].guest);
+		else if (v->state == SERVED_OPEN)
 			serve_free(s, v); /* the daemon closed what it had opened */
 		else if (v->state == SERVED_MOUNTED || v->state == SERVED_READY) /* still: not yet a thread's */
 			serve_control(s, v);
 	}
 	if (w->pfd[W_JOBS].revents)
 		serve_job_done(s);
+	if (w->pfd[W_BROKER].revents)
+		guest_accept(s);
 	if (w->pfd[W_LINK].revents)
 		handle_link(s);
 	if (w->pfd[W_SIGNALS].revents)
@@ -425,13 +455,13 @@ begin(struct sup *s, struct watch *w)
 	if (!s->words)
 		return errno;
 	if (!m)
-		return trap_init(s);
+		return s->listener >= 0 ? trap_init(s) : 0;
 	r = serve_new(s, &v);
 	if (r != 0)
 		return r;
 	v->engine_fd = m->fuse_sock;
 	v->sndbuf = m->sndbuf;
-	return serve_mount(s, v, m, 0);
+	return serve_mount(s, v, m, (struct asker){ 0 });
 }
 
 int
@@ -448,6 +478,7 @@ supervise_run(const struct supervise *cfg)
 	int r;
 
 	TAILQ_INIT(&s.served);
+	TAILQ_INIT(&s.guests);
 	set_deadline(&s, cfg->seconds * 1000);
 	r = begin(&s, &w);
 	if (r != 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor of one daemon: a process that answers the daemon's trapped system calls (a seccomp filter stops them),
- * asks perfused for the mounts, tells who started it how it went, and stays until the daemon and its mounts are gone.
+ * The supervisor of one daemon: a process that answers the daemon's trapped system calls (a seccomp filter stops them), or what
+ * its processes ask for over a socket (broker.h), asks perfused for the mounts, tells who started it how it went, and stays until the daemon and its mounts are gone.
  */
 #ifndef CLIENT_SUPERVISE_H
 #define CLIENT_SUPERVISE_H
@@ -27,9 +27,10 @@ struct supervise {
 	unsigned seconds;                 /* for the first mount to answer */
 	int link;                         /* to the starter */
 	int tree;                         /* to the daemon's tree (tree.h) */
-	int listener;                     /* seccomp's, or -1: then mount holds what is to be mounted at once */
+	int listener;                     /* seccomp's, or -1 */
+	int broker;                       /* the broker's socket (broker.h), or -1 */
 	int words;                        /* the daemon's stderr, to copy to ours */
-	const struct client_mount *mount; /* with listener -1 (its fuse_sock is taken) */
+	const struct client_mount *mount; /* what is to be mounted at once (its fuse_sock is taken), or NULL */
 };
 
 /* Run to the end; the process has nothing else to do and exits then. Returns what the last news had as status. */

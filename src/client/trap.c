@@ -75,24 +75,23 @@ finish(struct sup *s, int error)
 	return ANSWERED;
 }
 
-/* Let the kernel do it. */
-static void
-go_on(struct sup *s, uint64_t id)
+void
+trap_go_on(struct sup *s, uint64_t id)
 {
 	(void)answer(s, id, 0, 0, SECCOMP_USER_NOTIF_FLAG_CONTINUE);
 }
 
-static bool
-is_waiting(struct sup *s, uint64_t id)
+bool
+trap_waits(struct sup *s, uint64_t id)
 {
-	return ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+	return s->listener >= 0 && ioctl(s->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 /* Does the process still wait in the call that we are looking at? Then what was read from it was its own. */
 static bool
 still_there(struct sup *s)
 {
-	return is_waiting(s, s->req->id);
+	return trap_waits(s, s->req->id);
 }
 
 /* A string argument. Returns its length, or -1: absent or not readable. */
@@ -101,10 +100,14 @@ string_arg(struct sup *s, unsigned arg, char *buf, size_t room, bool cut)
 {
 	uint64_t addr = s->req->data.args[arg];
 
+	int r;
+
 	buf[0] = '\0';
-	if (addr == 0 || peek_string((pid_t)s->req->pid, addr, buf, room, cut) != 0 || !still_there(s))
+	if (addr == 0)
 		return -1;
-	return (int)strlen(buf);
+	r = peek_string((pid_t)s->req->pid, addr, buf, room, cut);
+	s->blind = s->blind || r == EPERM;
+	return r == 0 && still_there(s) ? (int)strlen(buf) : -1;
 }
 
 /* Is this a way to write "/dev/fuse"? By its letters only: resolving it could lead into a mount of the daemon's own. */
@@ -277,7 +280,7 @@ trap_mount(struct sup *s)
 		return refuse(
 		    s, EPERM, path, "mounting from another mount namespace or root directory is not supported");
 	if (v->state == SERVED_MOUNTING && strcmp(v->target, path) == 0) {
-		v->waiting = s->req->id; /* a signal made the daemon ask once more */
+		v->waiting.id = s->req->id; /* a signal made the daemon ask once more */
 		return ANSWERED;
 	}
 	if (v->state != SERVED_OPEN)
@@ -293,7 +296,7 @@ trap_mount(struct sup *s)
 		.flags = (uint32_t)flags,
 		.sndbuf = v->sndbuf,
 	    },
-	    s->req->id);
+	    (struct asker){ .id = s->req->id });
 	return r == 0 ? ANSWERED : finish(s, r);
 }
 
@@ -308,43 +311,8 @@ trap_umount(struct sup *s, unsigned long flags)
 		return GO_ON;
 	if (!peek_same_view((pid_t)s->req->pid))
 		return GO_ON;
-	r = serve_resolve(s, path, (flags & MNT_DETACH) != 0, s->req->id);
+	r = serve_resolve(s, path, (flags & MNT_DETACH) != 0, (struct asker){ .id = s->req->id });
 	return r == 0 ? ANSWERED : finish(s, r);
-}
-
-void
-trap_umount_at(struct sup *s, uint64_t id, const char *canonical, bool lazy)
-{
-	struct served *v;
-	int r;
-
-	if (s->listener < 0 || !is_waiting(s, id)) /* killed, or a signal made it ask once more */
-		return;
-	v = canonical ? serve_by_target(s, canonical) : NULL;
-	if (!v) {
-		go_on(s, id);
-		return;
-	}
-	/*
-	 * libfuse unmounts lazily when it ends and, not having heard that its mount is gone already, as root takes down
-	 * whatever has come in its place. So that is the end of it here; the first time as if it had worked, or libfuse
-	 * complains.
-	 */
-	if (!serve_is_live(v)) {
-		int error = v->excused ? EINVAL : 0;
-
-		v->excused = true;
-		(void)trap_answer(s, id, error);
-	} else if (v->state == SERVED_LEAVING) {
-		/* It is being unmounted, and the last one to ask hears how that goes. */
-		if (v->waiting != 0)
-			(void)trap_answer(s, v->waiting, EINTR);
-		v->waiting = id;
-	} else {
-		r = v->state == SERVED_MOUNTING ? EBUSY : serve_unmount(s, v, lazy, id);
-		if (r != 0)
-			(void)trap_answer(s, id, r);
-	}
 }
 
 /*
@@ -413,5 +381,5 @@ trap_handle(struct sup *s)
 		break;
 	}
 	if (v == GO_ON)
-		go_on(s, s->req->id);
+		trap_go_on(s, s->req->id);
 }

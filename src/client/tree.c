@@ -29,9 +29,10 @@
 
 const char tree_exec[] = "cannot run the program";
 static const char stage_fork[] = "cannot start a process";
-static const char stage_filter[] = "cannot install a seccomp filter";
+const char tree_filter[] = "cannot install a seccomp filter";
+static const char stage_enter[] = "cannot prepare the daemon's process";
 
-enum birth_step { BIRTH_LISTENER = 1, BIRTH_FORK, BIRTH_FILTER, BIRTH_EXEC };
+enum birth_step { BIRTH_LISTENER = 1, BIRTH_FORK, BIRTH_ENTER, BIRTH_FILTER, BIRTH_EXEC };
 struct birth {
 	enum birth_step step; /* BIRTH_LISTENER: comes with it; else what failed */
 	int error;
@@ -83,10 +84,16 @@ daemon_run(const struct tree_start *t, pid_t root, int birth)
 	(void)dup2(t->stderr_fd, STDERR_FILENO);
 	if (t->keep_fd >= 0)
 		(void)fcntl(t->keep_fd, F_SETFD, 0);
-	b.error = filter_install(t->filter, t->notify, &listener);
-	if (b.error != 0)
+	b.step = BIRTH_ENTER;
+	if (t->enter)
+		b.error = t->enter(t->arg);
+	if (b.error == 0) {
 		b.step = BIRTH_FILTER;
-	else if (t->notify) {
+		b.error = filter_install(t->filter, t->notify, &listener);
+		if (t->filter_optional)
+			b.error = 0;
+	}
+	if (b.error == 0 && t->notify) {
 		b.step = BIRTH_LISTENER;
 		if (fdp_send(birth, &b, sizeof(b), &listener, 1) != 0)
 			_exit(127);
@@ -328,8 +335,10 @@ follow_birth(int birth, bool notify, int *listener, const char **stage)
 			return EPROTO;
 		if (b.step == BIRTH_LISTENER && nfds == 1)
 			continue;
-		if (b.step == BIRTH_FILTER)
-			*stage = stage_filter;
+		if (b.step == BIRTH_ENTER)
+			*stage = stage_enter;
+		else if (b.step == BIRTH_FILTER)
+			*stage = tree_filter;
 		else if (b.step == BIRTH_EXEC)
 			*stage = tree_exec;
 		return b.error ? b.error : EPROTO;

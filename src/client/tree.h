@@ -21,11 +21,14 @@
 struct tree_start {
 	char *const *argv;               /* the daemon: found on PATH, as execvp(3) does */
 	const struct sock_fprog *filter; /* put around it */
-	bool notify;                     /* as the filter was built */
-	int keep_fd;                     /* a descriptor that the daemon inherits, or -1 */
-	int stderr_fd;                   /* what becomes its stderr */
-	const sigset_t *mask;            /* the signal mask, and what SIGCHLD and SIGPIPE did, */
-	const struct sigaction *chld;    /* before we changed them */
+	bool filter_optional;            /* go on without it where that is not possible */
+	int (*enter)(const void *arg);   /* in the daemon's process before that, or NULL: 0 or errno */
+	const void *arg;
+	bool notify;                  /* as the filter was built */
+	int keep_fd;                  /* a descriptor that the daemon inherits, or -1 */
+	int stderr_fd;                /* what becomes its stderr */
+	const sigset_t *mask;         /* the signal mask, and what SIGCHLD and SIGPIPE did, */
+	const struct sigaction *chld; /* before we changed them */
 	const struct sigaction *pipe;
 };
 
@@ -41,7 +44,8 @@ struct tree_event { /* tree to supervisor, on the channel */
  * step, a phrase (static). Then nothing is left.
  */
 int tree_start(const struct tree_start *t, int *chan, int *listener, const char **stage);
-extern const char tree_exec[]; /* the stage in which errno tells about the daemon's program */
+extern const char tree_exec[],
+    tree_filter[]; /* the stages in which errno tells about the daemon's program, or the filter */
 /* Signal the whole tree; SIGKILL: until none is left. */
 void tree_signal(int chan, int signo);
 /*

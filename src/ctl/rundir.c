@@ -29,8 +29,13 @@ is_users(const char *dir, uid_t uid)
 int
 rundir_path(uid_t uid, char **out)
 {
+	const char *env = secure_getenv("PERFUSE_RUNDIR");
 	int n;
 
+	if (env != NULL && env[0] == '/') {
+		*out = strdup(env);
+		return *out != NULL ? 0 : ENOMEM;
+	}
 	if (uid == 0) {
 		*out = strdup("/run/perfuse");
 		return *out != NULL ? 0 : ENOMEM;

@@ -3,6 +3,7 @@
  * Where perfused listens and where running mounts are found.
  *
  *   root: /run/perfuse; a user: $XDG_RUNTIME_DIR/perfuse, else /run/user/UID/perfuse, else /tmp/perfuse-UID
+ *   ($PERFUSE_RUNDIR, absolute, is everybody's instead: a session of "perfuse mount --private" has its own)
  *   <dir>/fuse          perfused's socket ($PERFUSE_SOCKET overrides)
  *   <dir>/mounts/PID    control socket of the engine process PID
  */

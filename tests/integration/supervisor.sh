@@ -73,3 +73,43 @@ until_true 20 daemon_gone || fail "the daemon stays"
 "$perfuse" mount -- "$tools/rawdaemon" inside "$mnt" >inside.out
 until_true 20 grep -q 'unmount: 2' inside.out || fail "no answer: $(cat inside.out)"
 unserve
+
+# The supervisor is killed while the daemon has mounted and not answered yet: nothing half-mounted stays, and who waits is told.
+"$perfuse" mount -- "$tools/rawdaemon" mute "$mnt" >mute.out 2>said &
+job=$!
+until_true 10 mounted || fail "not mounted: $(cat said)"
+kill -9 "$(one_of "supervisor of rawdaemon")"
+status=0
+wait "$job" || status=$?
+[ "$status" = 70 ] && grep -q "ended unexpectedly" said || fail "status $status: $(cat said)"
+until_true 15 not mounted || fail "a half-mounted directory stays"
+rawdaemon_gone() {
+	[ -z "$(processes "$tools/rawdaemon")" ]
+}
+until_true 20 rawdaemon_gone || fail "the daemon outlives its supervisor"
+
+# Without trapped system calls the daemon does not need its supervisor: it goes on, and so does its mount.
+. "$(dirname "$0")/ways.inc"
+for way in preload fusermount fd; do
+	"$perfuse" mount --via $way -o fsname=x,subtype=y -- "$tools/$DAEMON" -o "source=$src" "$mnt" || fail "$way: status $?"
+	kill -9 "$(one_of "supervisor of $DAEMON")"
+	echo "by $way" >"$mnt/file" || fail "$way: writing without the supervisor"
+	[ "$(cat "$src/file")" = "by $way" ] || fail "$way: what was written is not there"
+	unserve
+	until_true 20 daemon_gone || fail "$way: the daemon stays"
+done
+
+# A static daemon: it can be supervised, and nothing can be loaded into it.
+example=/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
+if command -v gcc >/dev/null && [ -e "$example" ] && gcc -w -static -o static_ll "$example" $(pkg-config --cflags fuse3) \
+    -l:libfuse3.a -lpthread -ldl 2>gcc.err; then
+	for options in "source=$src" "clone_fd,source=$src"; do
+		"$perfuse" mount -v -- ./static_ll -o "$options" "$mnt" 2>said || fail "static: $(cat said)"
+		grep -q "way in: supervise" said || fail "static: not supervised: $(cat said)"
+		echo static >"$mnt/file" && [ "$(cat "$mnt/file")" = static ] || fail "static: $options"
+		unserve
+	done
+	refuses 69 "nothing can be loaded" "$perfuse" mount --via preload -- ./static_ll -o "source=$src" "$mnt"
+else
+	say "no static daemon: $(cat gcc.err 2>/dev/null)"
+fi

@@ -18,7 +18,10 @@
 
 #include "perfused/check.c"
 #include "perfused/child.c"
+#include "perfused/enter.c"
 #include "perfused/intake.c"
+#include "perfused/peer.c"
+#include "perfused/table.c"
 #include "perfused/worker.c"
 
 /* What else a worker calls; no test here gets there. */
@@ -41,13 +44,14 @@ hang_up(int conn)
 }
 
 int
-sandbox_worker(const struct fdp_cred *peer)
+sandbox_worker(const struct peer *peer)
 {
 	abort();
 }
 
-static const struct fdp_cred root = { .pid = 1, .uid = 0, .gid = 0 };
-static const struct fdp_cred user = { .pid = 2, .uid = 1234, .gid = 4321 };
+static const struct peer root = { .pid = 1, .uid = 0, .gid = 0, .root = true };
+static const struct peer user = { .pid = 2, .uid = 1234, .gid = 4321 };
+static const struct peer powerless = { .pid = 3, .uid = 0, .gid = 0 }; /* a container's root */
 
 /* ---- frames ---- */
 
@@ -56,7 +60,7 @@ static struct check_wish wish;
 
 /* check_frame() on /mnt with this type, options and flags. */
 static int
-ask(const struct fdp_cred *peer, const char *type, const char *data, uint32_t flags)
+ask(const struct peer *peer, const char *type, const char *data, uint32_t flags)
 {
 	const struct frame_strings s = { .source = "src", .target = "/mnt", .filesystemtype = type, .data = data };
 	const struct frame_mount hdr = { .mountflags = flags };
@@ -190,7 +194,9 @@ good_record(void)
 static int
 record(const struct host_mount *m, uid_t uid, gid_t gid)
 {
-	return check_record(m, uid, gid, why, sizeof(why));
+	const struct peer peer = { .uid = uid, .gid = gid, .root = uid == 0 };
+
+	return check_record(m, &peer, why, sizeof(why));
 }
 
 START_TEST(record_of_user)
@@ -253,6 +259,48 @@ START_TEST(record_of_root)
 }
 END_TEST
 
+/* uid 0 alone makes nobody root. */
+START_TEST(record_of_powerless)
+{
+	struct host_mount m = { .flags = MS_NOSUID | MS_NODEV };
+
+	ck_assert(peer_is_apart(&powerless) && !peer_is_apart(&root) && !peer_is_apart(&user));
+	ck_assert_int_eq(check_record(&m, &powerless, why, sizeof(why)), 0);
+	m.flags = MS_NOSUID;
+	ck_assert_int_eq(check_record(&m, &powerless, why, sizeof(why)), EPERM);
+	m.flags |= MS_NODEV;
+	m.blkdev = 1;
+	ck_assert_int_eq(check_record(&m, &powerless, why, sizeof(why)), EPERM);
+	ck_assert_int_eq(ask(&powerless, "fuse", "suid,dev", 0), 0);
+	ck_assert_uint_eq(wish.mount.flags, MS_NOSUID | MS_NODEV);
+	ck_assert_int_eq(ask(&powerless, "fuseblk", NULL, 0), EPERM);
+}
+END_TEST
+
+/* allow_other reaches nobody outside of another user namespace, if the mount is that one's. */
+START_TEST(record_of_rootless)
+{
+	struct peer peer = user;
+	struct host_mount m = good_record();
+
+	m.allow_other = 1;
+	ck_assert_int_eq(
+	    check_record(&m, &peer, why, sizeof(why)), check_user_allow_other(CHECK_FUSE_CONF) ? 0 : EPERM);
+	peer.other_user = true;
+	ck_assert_int_eq(
+	    check_record(&m, &peer, why, sizeof(why)), check_user_allow_other(CHECK_FUSE_CONF) ? 0 : EPERM);
+	peer.foreign = true;
+	ck_assert_int_eq(check_record(&m, &peer, why, sizeof(why)), 0);
+	/* uid 0 may, with or without power, as with fusermount3; but not another namespace's. */
+	peer = (struct peer){ .uid = 0, .gid = 0 };
+	m.user_id = m.group_id = 0;
+	ck_assert_int_eq(check_record(&m, &peer, why, sizeof(why)), 0);
+	peer.other_user = true;
+	ck_assert_int_eq(
+	    check_record(&m, &peer, why, sizeof(why)), check_user_allow_other(CHECK_FUSE_CONF) ? 0 : EPERM);
+}
+END_TEST
+
 static bool
 conf_allows(const char *text)
 {
@@ -284,6 +332,14 @@ END_TEST
 
 /* ---- mountpoints ---- */
 
+static int
+place(int at, const char *path, uid_t uid)
+{
+	const struct peer peer = { .uid = uid, .root = uid == 0 };
+
+	return check_mountpoint(at, path, &peer, why, sizeof(why));
+}
+
 START_TEST(mountpoints)
 {
 	char dir[] = "/tmp/test_perfused.XXXXXX", file[64];
@@ -296,16 +352,16 @@ START_TEST(mountpoints)
 	if (geteuid() == 0)
 		ck_assert_int_eq(chown(dir, me, me), 0);
 	at = open(dir, O_PATH);
-	ck_assert_int_eq(check_mountpoint(at, dir, me, why, sizeof(why)), 0);
-	ck_assert_int_eq(check_mountpoint(at, dir, me + 1, why, sizeof(why)), EPERM);
+	ck_assert_int_eq(place(at, dir, me), 0);
+	ck_assert_int_eq(place(at, dir, me + 1), EPERM);
 	ck_assert_ptr_nonnull(strstr(why, dir));
-	ck_assert_int_eq(check_mountpoint(at, dir, 0, why, sizeof(why)), 0);
+	ck_assert_int_eq(place(at, dir, 0), 0);
 	close(at);
 	at = open(file, O_PATH);
-	ck_assert_int_eq(check_mountpoint(at, file, me, why, sizeof(why)), ENOTDIR);
-	ck_assert_int_eq(check_mountpoint(at, file, 0, why, sizeof(why)), ENOTDIR);
+	ck_assert_int_eq(place(at, file, me), ENOTDIR);
+	ck_assert_int_eq(place(at, file, 0), ENOTDIR);
 	close(at);
-	ck_assert_int_ne(check_mountpoint(-1, "x", me, why, sizeof(why)), 0);
+	ck_assert_int_ne(place(-1, "x", me), 0);
 	ck_assert(!is_ordinary(PROC_SUPER_MAGIC));
 	ck_assert(!is_ordinary(SYSFS_MAGIC));
 	ck_assert(!is_ordinary(CGROUP2_SUPER_MAGIC));
@@ -313,7 +369,7 @@ START_TEST(mountpoints)
 	/* A process's own folder belongs to its user, and is still no place for a mount. */
 	proc = open("/proc/self/task", O_PATH);
 	if (geteuid() != 0)
-		ck_assert_int_eq(check_mountpoint(proc, "/proc/self/task", me, why, sizeof(why)), EPERM);
+		ck_assert_int_eq(place(proc, "/proc/self/task", me), EPERM);
 	close(proc);
 	unlink(file);
 	rmdir(dir);
@@ -353,7 +409,7 @@ unpair(void)
 static int
 exchange(uint32_t flags, int fd, const char *data)
 {
-	const struct fdp_cred me = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
+	const struct peer me = { .pid = getpid(), .uid = geteuid(), .gid = getegid(), .root = geteuid() == 0 };
 	const struct frame_strings s = { .source = "src", .target = mnt, .filesystemtype = "fuse.x", .data = data };
 	size_t len;
 	void *frame;
@@ -434,7 +490,7 @@ END_TEST
 
 START_TEST(intake_nonsense)
 {
-	const struct fdp_cred me = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
+	const struct peer me = { .pid = getpid(), .uid = geteuid(), .gid = getegid(), .root = geteuid() == 0 };
 	char *big = calloc(1, FRAME_MAX + 1);
 
 	pair(SOCK_SEQPACKET);
@@ -455,8 +511,8 @@ END_TEST
 /* A DGRAM service: the frame names its reply socket, and what others sent meanwhile is sent back. */
 START_TEST(intake_dgram_service)
 {
-	const struct fdp_cred me = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
-	const struct fdp_cred other = { .pid = getpid(), .uid = geteuid() + 1, .gid = getegid() };
+	const struct peer me = { .pid = getpid(), .uid = geteuid(), .gid = getegid(), .root = geteuid() == 0 };
+	const struct peer other = { .pid = getpid(), .uid = geteuid() + 1, .gid = getegid() };
 	struct sockaddr_un sun = { .sun_family = AF_UNIX }, reply = { .sun_family = AF_UNIX };
 	struct frame_strings s = { .target = mnt, .data = "fd=3", .sock = reply.sun_path };
 	const int on = 1;
@@ -585,6 +641,97 @@ START_TEST(mount_table)
 }
 END_TEST
 
+/* What decides whether a mount would reach other namespaces, and where a directory lies in its file system. */
+START_TEST(table_entries)
+{
+	char shared[] = "36 35 98:0 /mnt1/a\\040b /mnt2 rw,noatime shared:17 master:1 - ext3 /dev/root rw";
+	char slave[] = "36 35 98:0 / /mnt2 rw,noatime master:17 - fuse.shared:1 s rw,user_id=7,group_id=7";
+	char cut[] = "36 35 98:0 /";
+	struct entry e;
+
+	ck_assert(entry_parse(shared, 0, &e));
+	ck_assert(e.shared && !e.fuse);
+	ck_assert_str_eq(e.dev, "98:0");
+	ck_assert_str_eq(e.root, "/mnt1/a b");
+	ck_assert_str_eq(e.point, "/mnt2");
+	ck_assert(entry_parse(slave, 7, &e));
+	ck_assert(!e.shared && e.fuse);
+	ck_assert(!entry_parse(cut, 0, &e));
+	ck_assert_str_eq(rest_of("/a/b", "/a"), "/b");
+	ck_assert_str_eq(rest_of("/a", "/a"), "");
+	ck_assert_str_eq(rest_of("/a", "/"), "/a");
+	ck_assert_ptr_null(rest_of("/ab", "/a"));
+	ck_assert_ptr_null(rest_of("/a", "/a/b"));
+}
+END_TEST
+
+/* ---- who a peer is ---- */
+
+START_TEST(peer_is_us)
+{
+	struct fdp_cred cred;
+	struct peer peer;
+	int pidfd, pair_fds[2];
+
+	ck_assert_int_eq(fdp_pair(SOCK_SEQPACKET, pair_fds), 0);
+	ck_assert_int_eq(fdp_peer(pair_fds[0], &cred), 0);
+	ck_assert_int_eq(peer_identify(pair_fds[0], &cred, &peer, &pidfd, why, sizeof(why)), 0);
+	ck_assert(!peer.foreign && !peer.other_user);
+	ck_assert_int_eq(peer.pid, getpid());
+	ck_assert_int_eq(peer_is_apart(&peer), geteuid() == 0 && !peer.root);
+	close(pidfd);
+	/* Nobody, and somebody whom we cannot see. */
+	cred.pid = 0;
+	ck_assert_int_eq(peer_identify(pair_fds[0], &cred, &peer, &pidfd, why, sizeof(why)), EPERM);
+	cred.uid = (uid_t)-1;
+	ck_assert_int_eq(peer_identify(pair_fds[0], &cred, &peer, &pidfd, why, sizeof(why)), EPERM);
+	ck_assert_int_eq(pidfd, -1);
+	close(pair_fds[0]);
+	close(pair_fds[1]);
+}
+END_TEST
+
+/* A peer that has made namespaces of its own, and one that is no more. */
+START_TEST(peer_elsewhere)
+{
+	struct fdp_cred cred;
+	struct peer peer;
+	int pidfd, p[2], sock, status;
+	unsigned nfds;
+	size_t len;
+	char byte;
+	pid_t pid;
+
+	ck_assert_int_eq(fdp_pair(SOCK_SEQPACKET, p), 0);
+	if ((pid = fork()) == 0) {
+		int pair_fds[2];
+
+		close(p[0]);
+		if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0)
+			_exit(77);
+		(void)(fdp_pair(SOCK_SEQPACKET, pair_fds) || fdp_send(p[1], "", 1, pair_fds, 1));
+		(void)read(p[1], &byte, 1);
+		_exit(0);
+	}
+	close(p[1]);
+	if (fdp_recv(p[0], &byte, 1, &len, &sock, 1, &nfds, NULL, 10000) == 0 && nfds == 1) {
+		ck_assert_int_eq(fdp_peer(sock, &cred), 0);
+		ck_assert_int_eq(cred.pid, pid);
+		ck_assert_int_eq(peer_identify(sock, &cred, &peer, &pidfd, why, sizeof(why)), 0);
+		ck_assert(peer.foreign && peer.other_user && !peer.root && peer_is_apart(&peer));
+		close(pidfd);
+		close(p[0]);
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(peer_identify(sock, &cred, &peer, &pidfd, why, sizeof(why)), ESRCH);
+		ck_assert_ptr_nonnull(strstr(why, "ended"));
+		close(sock);
+	} else { /* (no user namespaces here) */
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 77);
+	}
+}
+END_TEST
+
 /* ---- children ---- */
 
 static int ended_status;
@@ -671,6 +818,8 @@ main(void)
 	tcase_add_test(tc, record_of_user);
 	tcase_add_test(tc, record_nonsense);
 	tcase_add_test(tc, record_of_root);
+	tcase_add_test(tc, record_of_powerless);
+	tcase_add_test(tc, record_of_rootless);
 	tcase_add_test(tc, fuse_conf);
 	tcase_add_test(tc, mountpoints);
 	tcase_add_loop_test(tc, intake_good, 0, 2);
@@ -678,6 +827,9 @@ main(void)
 	tcase_add_test(tc, intake_nonsense);
 	tcase_add_test(tc, intake_dgram_service);
 	tcase_add_test(tc, mount_table);
+	tcase_add_test(tc, table_entries);
+	tcase_add_test(tc, peer_is_us);
+	tcase_add_test(tc, peer_elsewhere);
 	tcase_add_test(tc, child_plain);
 	tcase_add_test(tc, child_traced);
 	suite_add_tcase(suite, tc);

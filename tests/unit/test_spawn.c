@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -43,19 +44,36 @@ mount_options(int fd)
 }
 
 static int
-open_and_mount(int expect)
+open_and_mount_at(const char *target, int expect)
 {
 	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 || (fcntl(fd, F_GETFD) & FD_CLOEXEC) == 0)
 		exit(101);
-	if (mount("src", getenv("TEST_MNT"), "fuse.test", MS_NOSUID, mount_options(fd)) != 0) {
+	if (mount("src", target, "fuse.test", MS_NOSUID, mount_options(fd)) != 0) {
 		if (errno != expect)
 			exit(102);
 		fprintf(stderr, "first line\nlast \tline\n\n");
 		exit(7);
 	}
 	return fd;
+}
+
+static int
+open_and_mount(int expect)
+{
+	return open_and_mount_at(getenv("TEST_MNT"), expect);
+}
+
+/* Wait for the end of the session: end of file, or, where our library stands between, what /dev/fuse says. */
+static bool
+wait_end(int fd)
+{
+	char c;
+	ssize_t n = read(fd, &c, 1);
+
+	return getenv("LD_PRELOAD") != NULL ? n == -1 && errno == ENODEV && write(fd, &c, 1) == -1 && errno == ENODEV
+					    : n == 0;
 }
 
 /* The daemon's part of talk_as_engine(); Check is not there to assert anything. */
@@ -68,6 +86,124 @@ take_init(int fd)
 		exit(108);
 }
 
+/* Serve one mount to its end. */
+static int
+serve_one(int fd)
+{
+	take_init(fd);
+	return wait_end(fd) ? 0 : 107;
+}
+
+/* Requests to the broker that make no sense, each on a connection of its own: they are refused, and it goes on. */
+static int
+bad_guest(void)
+{
+	static const struct {
+		struct frame_request rq;
+		const char *path;
+		size_t len; /* of the path, as sent */
+		int error;
+	} cases[] = {
+		{ { 17, 1, 0, 0 }, "x", 1, EPROTO },
+		{ { 18, 1, 0, 0 }, "/", 1, EPROTO },    /* a wrong length */
+		{ { 17, 1, 0, 0 }, "/", 1, EPROTO },    /* no NUL */
+		{ { 20, 1, 0, 0 }, "/\0a", 4, EPROTO }, /* one too many */
+		{ { 18, 1, 1, 0 }, "/", 2, EPROTO },    /* a flag that is none */
+		{ { 18, 1, 0, 1 }, "/", 2, EPROTO },
+		{ { 18, 1, 0, 0 }, "/", 2, ENOENT }, /* well formed, and not ours */
+		{ { 18, 0, 0, 0 }, "/", 2, EPROTO }, /* a mount frame it is not */
+		{ { 16, 1, 0, 0 }, "", 0, EPROTO },
+	};
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	const char *name = getenv("PERFUSE_BROKER"), *line;
+	char packet[64], reply[FRAME_ANSWER_MAX];
+	struct frame_answer a;
+	int fd;
+
+	memcpy(sun.sun_path + 1, name, strlen(name));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+		if (connect(fd, (struct sockaddr *)&sun, (socklen_t)(sizeof(sa_family_t) + 1 + strlen(name))) != 0)
+			return 130;
+		memcpy(packet, &cases[i].rq, sizeof(cases[i].rq));
+		memcpy(packet + sizeof(cases[i].rq), cases[i].path, cases[i].len);
+		send(fd, packet, sizeof(cases[i].rq) + cases[i].len, 0);
+		ssize_t n = recv(fd, reply, sizeof(reply), 0);
+		if (n <= 0 || frame_answer_parse(reply, (size_t)n, &a, &line) != 0 || a.code != FRAME_FAILED ||
+		    a.error != cases[i].error) {
+			fprintf(stderr, "case %zu: %zd, error %d\n", i, n, n > 0 ? a.error : 0);
+			return 131;
+		}
+		close(fd);
+	}
+	return serve_one(open_and_mount(0));
+}
+
+/* What daemons do with themselves before and after they mount. -1: it is none of these. */
+static int
+daemon_moves(const char *what)
+{
+	char second[256], *argv[] = { (char *)"x", (char *)"daemon", (char *)"serve", NULL };
+	int fd, spare, pipefd[2];
+
+	if (strcmp(what, "several") ==
+	    0) { /* two mounts, a third descriptor that is never used, and a child for each */
+		snprintf(second, sizeof(second), "%s2", getenv("TEST_MNT"));
+		spare = open("/dev/fuse", O_RDWR);
+		fd = open_and_mount(0);
+		if (fork() == 0)
+			_exit(serve_one(fd));
+		close(fd);
+		fd = open_and_mount_at(second, 0);
+		return spare >= 0 && spare != fd ? serve_one(fd) : 120;
+	}
+	if (strcmp(what, "background") == 0) { /* before it opens anything */
+		if (fork() != 0)
+			_exit(0);
+		setsid();
+		if (fork() != 0)
+			_exit(0);
+		return serve_one(open_and_mount(0));
+	}
+	if (strcmp(what, "chdir") == 0) /* a name relative to where it has gone */
+		return chdir(getenv("TEST_MNT")) == 0 && chdir("..") == 0 ? serve_one(open_and_mount_at("mnt", 0))
+									  : 121;
+	if (strcmp(what, "reexec") == 0) {
+		execv("/proc/self/exe", argv);
+		return 122;
+	}
+	if (strcmp(what, "drop") == 0) /* another user, who cannot be traced by his like */
+		return setgid(USER) == 0 && setuid(USER) == 0 ? serve_one(open_and_mount(0)) : 123;
+	if (strcmp(what, "chroot") == 0) { /* what it unmounts then is not where it seems to be */
+		fd = open_and_mount(0);
+		take_init(fd);
+		if (chroot(getenv("TEST_MNT")) != 0 || chdir("/") != 0)
+			return 124;
+		if (umount2(getenv("TEST_MNT"), MNT_DETACH) == 0 || errno != ENOENT)
+			return 125;
+		_exit(wait_end(fd) ? 0 : 107); /* (a sanitizer's last look needs /proc) */
+	}
+	if (strcmp(what, "guest") == 0)
+		return bad_guest();
+	if (strcmp(what, "inside") == 0) { /* a mount from another root directory */
+		fd = open("/dev/fuse", O_RDWR);
+		if (fd < 0 || chroot(getenv("TEST_MNT")) != 0)
+			return 126;
+		_exit(mount("src", "/", "fuse.test", 0, mount_options(fd)) == -1 && errno == EPERM ? 5 : 127);
+	}
+	if (strcmp(what, "blind") == 0) {
+		prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+		(void)open("/dev/fuse", O_RDWR);
+		return 9;
+	}
+	if (strcmp(what, "pipes") == 0) {
+		if (pipe(pipefd) != 0 || fcntl(pipefd[0], F_SETPIPE_SZ, 1 << 20) != -1 || errno != EPERM)
+			return 128;
+		return serve_one(open_and_mount(0));
+	}
+	return -1;
+}
+
 static int
 daemon_main(const char *what)
 {
@@ -75,6 +211,9 @@ daemon_main(const char *what)
 	char c;
 
 	alarm(60);
+	spare = daemon_moves(what);
+	if (spare >= 0)
+		return spare;
 	if (strcmp(what, "exit") == 0) {
 		fprintf(stderr, "bye\n");
 		return 3;
@@ -100,7 +239,7 @@ daemon_main(const char *what)
 			return 103;
 		take_init(spare); /* what is sent to the one can be read from the other */
 		clone = fcntl(fd, F_GETFD) >= 0 && fcntl(spare, F_GETFD) >= 0;
-		return read(fd, &c, 1) == 0 && clone ? 0 : 104;
+		return wait_end(fd) && clone ? 0 : 104;
 	}
 	if (strcmp(what, "silent") != 0)
 		take_init(fd);
@@ -132,7 +271,7 @@ daemon_main(const char *what)
 		/* A second time must reach nothing. */
 		return umount2(getenv("TEST_MNT"), MNT_DETACH) == -1 && errno == EINVAL ? 0 : 106;
 	}
-	return read(fd, &c, 1) == 0 ? 0 : 107;
+	return wait_end(fd) ? 0 : 107;
 }
 
 /* ---- perfused ---- */
@@ -227,6 +366,47 @@ perfused_unmounts(int conn)
 	leave(conn, fd);
 }
 
+static void
+perfused_serves(int conn)
+{
+	int fd = take(conn);
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	talk_as_engine(fd);
+	answer(conn, FRAME_READY, 0, "");
+	close(fd);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+}
+
+/* Two mounts, one after the other, both there at the same time. */
+static int second_mount;
+
+static void
+perfused_serves_two(int conn)
+{
+	int fd = take(conn), other, other_fd;
+
+	answer(conn, FRAME_MOUNTED, 0, "");
+	talk_as_engine(fd);
+	answer(conn, FRAME_READY, 0, "");
+	other = accept4(second_mount, NULL, NULL, SOCK_CLOEXEC);
+	ck_assert_int_ge(other, 0);
+	other_fd = take_frame(other);
+	ck_assert_int_ge(other_fd, 0);
+	ck_assert_int_eq(strncmp(strings.target, mnt, strlen(mnt)), 0);
+	ck_assert_str_eq(strings.target + strlen(mnt), "2");
+	answer(other, FRAME_MOUNTED, 0, "");
+	talk_as_engine(other_fd);
+	answer(other, FRAME_READY, 0, "");
+	close(other_fd);
+	answer(other, FRAME_ENDED, 0, "");
+	expect_eof(other);
+	close(fd);
+	answer(conn, FRAME_ENDED, 0, "");
+	expect_eof(conn);
+}
+
 /* ---- the tests ---- */
 
 static void
@@ -242,11 +422,13 @@ prepare(void)
 	catch_stderr();
 }
 
+static enum spawn_via via = SPAWN_SUPERVISE;
+
 static int
 spawn(const char *what, struct spawn sp)
 {
 	sp.argv = (char *[]){ program, "daemon", (char *)(uintptr_t)what, NULL };
-	sp.via = SPAWN_SUPERVISE;
+	sp.via = via;
 	if (sp.seconds == 0)
 		sp.seconds = 30;
 	text[0] = '\0';
@@ -526,6 +708,151 @@ START_TEST(unmounted_by_two)
 }
 END_TEST
 
+START_TEST(moves)
+{
+	static const char *const what[] = { "background", "chdir", "reexec", "pipes", "drop", "chroot" };
+
+	prepare();
+	if (_i >= 4 && geteuid() != 0)
+		return;
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_serves);
+	int r = spawn(what[_i], (struct spawn){ .foreground = true });
+	ck_assert_msg(r == 0, "%s: %d: %s", what[_i], r, text);
+	served(pid);
+	nothing_left();
+	ck_assert_str_eq(printed(), "");
+}
+END_TEST
+
+/* One that does not let its like look into it: why it could not be served is said. */
+START_TEST(blind)
+{
+	prepare();
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chown(mnt, USER, USER), 0);
+		chmod(temp, 0755);
+		as_user();
+		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	}
+	ck_assert_int_eq(spawn("blind", (struct spawn){ 0 }), EX_UNAVAILABLE);
+	ck_assert_msg(strstr(text, "status 9") != NULL && strstr(text, "CAP_SYS_PTRACE") != NULL, "%s", text);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(several)
+{
+	char second[256];
+	pid_t pid;
+
+	prepare();
+	snprintf(second, sizeof(second), "%s2", mnt);
+	ck_assert_int_eq(mkdir(second, 0700), 0);
+	second_mount = listen_on(service, SOCK_SEQPACKET);
+	pid = fork();
+	if (pid == 0) {
+		alarm(60);
+		perfused_serves_two(accept4(second_mount, NULL, NULL, SOCK_CLOEXEC));
+		_exit(0);
+	}
+	close(second_mount);
+	ck_assert_int_eq(spawn("several", (struct spawn){ .foreground = true }), 0);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+/* The same with our library loaded into the daemon, which asks the broker. (A sanitizer's must be loaded first.) */
+static bool
+load_library(void)
+{
+	char path[PATH_MAX + 64];
+
+#if defined(__SANITIZE_ADDRESS__)
+	return false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+	return false;
+#endif
+#endif
+	snprintf(path, sizeof(path), "%.*s/../src/client/libperfuse-preload.so", (int)(strrchr(program, '/') - program),
+	    program);
+	ck_assert_msg(access(path, R_OK) == 0, "%s", path);
+	setenv("PERFUSE_PRELOAD", path, 1);
+	via = SPAWN_PRELOAD;
+	return true;
+}
+
+START_TEST(preloaded)
+{
+	static const char *const what[] = { "serve", "background", "chdir", "reexec", "clone", "guest" };
+
+	prepare();
+	if (!load_library())
+		return;
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_serves);
+	int r = spawn(what[_i], (struct spawn){ .foreground = true });
+	ck_assert_msg(r == 0, "%s: %d: %s", what[_i], r, text);
+	served(pid);
+	nothing_left();
+	ck_assert_str_eq(printed(), "");
+}
+END_TEST
+
+START_TEST(preloaded_unmounts)
+{
+	prepare();
+	if (!load_library())
+		return;
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_unmounts);
+	int r = spawn("unmount", (struct spawn){ .foreground = true });
+	ck_assert_msg(r == 0, "%d: %s", r, text);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+START_TEST(preloaded_refused)
+{
+	prepare();
+	if (!load_library())
+		return;
+	pid_t pid = serve(service, SOCK_SEQPACKET, perfused_refuses);
+	ck_assert_int_eq(spawn("refused", (struct spawn){ 0 }), EX_NOPERM);
+	ck_assert_msg(strstr(text, "not yours") != NULL, "%s", text);
+	served(pid);
+	nothing_left();
+}
+END_TEST
+
+/* A way that cannot be gone is refused before anything is started. */
+START_TEST(no_way)
+{
+	prepare();
+	setenv("PERFUSE_PRELOAD", "/nonexistent/preload.so", 1);
+	setenv("PERFUSE_LIBEXEC", "/nonexistent/libexec", 1);
+	via = SPAWN_PRELOAD;
+	ck_assert_int_eq(spawn("serve", (struct spawn){ 0 }), EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(text, "--via preload cannot serve"));
+	ck_assert_ptr_nonnull(strstr(text, "/nonexistent/preload.so"));
+	via = SPAWN_FUSERMOUNT;
+	ck_assert_int_eq(spawn("serve", (struct spawn){ 0 }), EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(text, "/nonexistent/libexec/fusermount3"));
+	nothing_left();
+}
+END_TEST
+
+START_TEST(another_root)
+{
+	prepare();
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(spawn("inside", (struct spawn){ 0 }), EX_NOPERM);
+	ck_assert_msg(strstr(text, "another mount namespace or root directory") != NULL, "%s", text);
+	nothing_left();
+}
+END_TEST
+
 START_TEST(dies_while_leaving)
 {
 	prepare();
@@ -555,6 +882,14 @@ main(int argc, char **argv)
 		{ stderr_blocks, 1 },
 		{ dies_while_leaving, 1 },
 		{ unmounted_by_two, 1 },
+		{ moves, 6 },
+		{ several, 1 },
+		{ blind, 1 },
+		{ another_root, 1 },
+		{ preloaded, 6 },
+		{ preloaded_unmounts, 1 },
+		{ preloaded_refused, 1 },
+		{ no_way, 1 },
 	};
 
 	setproctitle_init(argc, argv, environ);

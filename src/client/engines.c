@@ -4,6 +4,8 @@
  * and may reach some in root's, whose folder cannot be listed by him: there, every process number is tried. Root looks
  * into everybody's. A run directory in which somebody else could have put sockets is not looked into.
  */
+#include "client/engines.h"
+
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -16,11 +18,10 @@
 #include <unistd.h>
 
 #include "base/fdpass.h"
-#include "cli/cli.h"
 #include "ctl/rundir.h"
 #include "ctl/status.h"
 
-enum { STATUS_MS = 3000 };
+enum { STATUS_MS = 3000, UNMOUNT_MS = 60 * 1000 };
 
 struct walk {
 	engine_fn *fn;
@@ -158,4 +159,66 @@ engines_each(engine_fn *fn, void *arg)
 		walk_users(&w, "/tmp", "perfuse-", "");
 	}
 	free(request);
+}
+
+/* ---- unmounting ---- */
+
+struct find {
+	const char *mountpoint;
+	bool lazy;
+	int64_t since, pid; /* of the best so far */
+	bool found, asked;
+	int error;
+	char *message;
+};
+
+/* First pass: of several on top of each other, the newest. */
+static bool
+find_newest(int sock, const struct status *st, void *arg)
+{
+	struct find *f = arg;
+
+	if (strcmp(st->mountpoint, f->mountpoint) == 0 &&
+	    (!f->found || st->since > f->since || (st->since == f->since && st->engine_pid > f->pid))) {
+		f->found = true;
+		f->since = st->since;
+		f->pid = st->engine_pid;
+	}
+	return true;
+}
+
+/* Second pass: ask it. */
+static bool
+ask_it(int sock, const struct status *st, void *arg)
+{
+	struct status_request rq = { .op = STATUS_OP_UNMOUNT };
+	struct find *f = arg;
+	char *request, buf[STATUS_MAX];
+	size_t len;
+
+	if (st->engine_pid != f->pid || strcmp(st->mountpoint, f->mountpoint) != 0)
+		return true;
+	rq.lazy = f->lazy;
+	f->asked = true;
+	f->error = status_build_request(&rq, &request);
+	if (f->error != 0)
+		return false;
+	f->error = engines_ask(sock, request, buf, sizeof(buf), &len, UNMOUNT_MS);
+	free(request);
+	if (f->error == 0 && status_parse_result(buf, len, &f->error, &f->message) != 0)
+		f->error = EPROTO;
+	return false;
+}
+
+int
+engines_unmount(const char *mountpoint, bool lazy, char **message)
+{
+	struct find f = { .mountpoint = mountpoint, .lazy = lazy };
+
+	*message = NULL;
+	engines_each(find_newest, &f);
+	if (f.found)
+		engines_each(ask_it, &f);
+	*message = f.message;
+	return f.asked ? f.error : ENOENT;
 }
