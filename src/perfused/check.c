@@ -139,7 +139,7 @@ take_options(const struct mountopts *o, const struct frame_mount *hdr, const str
 }
 
 int
-check_frame(const struct frame_mount *hdr, const struct frame_strings *s, const struct fdp_cred *peer, bool has_fd,
+check_frame(const struct frame_mount *hdr, const struct frame_strings *s, const struct peer *peer, bool has_fd,
     struct check_wish *out, char *why, size_t whylen)
 {
 	struct host_mount *m = &out->mount;
@@ -166,16 +166,18 @@ check_frame(const struct frame_mount *hdr, const struct frame_strings *s, const 
 		return error;
 	m->user_id = peer->uid;
 	m->group_id = peer->gid;
-	if (peer->uid != 0)
+	if (!peer->root)
 		m->flags |= FLAGS_FORCED;
-	return check_record(m, peer->uid, peer->gid, why, whylen);
+	return check_record(m, peer, why, whylen);
 }
 
 /* ---- the record ---- */
 
 int
-check_record(const struct host_mount *m, uid_t uid, gid_t gid, char *why, size_t whylen)
+check_record(const struct host_mount *m, const struct peer *peer, char *why, size_t whylen)
 {
+	uid_t uid = peer->uid;
+
 	if (memchr(m->source, '\0', sizeof(m->source)) == NULL || memchr(m->subtype, '\0', sizeof(m->subtype)) == NULL)
 		return check_refuse(EINVAL, why, whylen, "a name in the mount record does not end");
 	if (m->allow_other > 1 || m->default_permissions > 1 || m->blkdev > 1 || m->pad != 0)
@@ -183,18 +185,23 @@ check_record(const struct host_mount *m, uid_t uid, gid_t gid, char *why, size_t
 	if ((m->flags & ~(uint32_t)FLAGS_CARRIED) != 0)
 		return check_refuse(EINVAL, why, whylen, "mount flags 0x%x are not for a new mount",
 		    m->flags & ~(uint32_t)FLAGS_CARRIED);
-	if (m->user_id != uid || m->group_id != gid)
+	if (m->user_id != uid || m->group_id != peer->gid)
 		return check_refuse(EPERM, why, whylen, "a mount of uid %u gid %u is not for uid %u gid %u to ask",
-		    m->user_id, m->group_id, uid, gid);
+		    m->user_id, m->group_id, uid, peer->gid);
 	if (m->blksize != 0 && !m->blkdev)
 		return check_refuse(EINVAL, why, whylen, "blksize= is for fuseblk");
-	if (uid == 0)
+	if (peer->root)
 		return 0;
 	if ((m->flags & FLAGS_FORCED) != FLAGS_FORCED)
 		return check_refuse(EPERM, why, whylen, "uid %u may not mount without nosuid and nodev", uid);
 	if (m->blkdev)
 		return check_refuse(EPERM, why, whylen, "fuseblk is for root, not for uid %u", uid);
-	if (m->allow_other && !check_user_allow_other(CHECK_FUSE_CONF))
+	/*
+	 * A mount of another user namespace's shows itself to nobody outside of that, whatever it says. And uid 0 may as with
+	 * fusermount3, which asks for no capability there.
+	 */
+	if (m->allow_other && !(peer->foreign && peer->other_user) && !(uid == 0 && !peer->other_user) &&
+	    !check_user_allow_other(CHECK_FUSE_CONF))
 		return check_refuse(EPERM, why, whylen, "allow_other is not for uid %u: %s has no user_allow_other",
 		    uid, CHECK_FUSE_CONF);
 	return 0;
@@ -254,8 +261,9 @@ is_ordinary(unsigned long type)
 }
 
 int
-check_mountpoint(int at, const char *path, uid_t uid, char *why, size_t whylen)
+check_mountpoint(int at, const char *path, const struct peer *peer, char *why, size_t whylen)
 {
+	uid_t uid = peer->uid;
 	struct statfs fs;
 	struct stat st;
 	int error;
@@ -266,7 +274,7 @@ check_mountpoint(int at, const char *path, uid_t uid, char *why, size_t whylen)
 	}
 	if (!S_ISDIR(st.st_mode))
 		return check_refuse(ENOTDIR, why, whylen, "mountpoint " CHECK_PATH " is not a directory", path);
-	if (uid == 0)
+	if (peer->root)
 		return 0;
 	if (st.st_uid != uid)
 		return check_refuse(EPERM, why, whylen,

@@ -41,7 +41,7 @@ enum {                                /* ids of our own requests to the parent; 
 enum state { STARTING, SERVING, DEAD };
 
 struct ep {
-	struct fdp_cred peer;
+	struct peer peer;
 	int conn;   /* the peer's connection; -1: closed, or it is the FUSE socket and the engine's */
 	int parent; /* -1: the parent has ended */
 	struct intake in;
@@ -56,6 +56,7 @@ struct ep {
 	bool has_control; /* ENGINE_CONTROL was given */
 	bool leaving;     /* ID_LEAVE is under way */
 	bool peer_waits;  /* ID_PEER is under way */
+	bool bare;        /* a container's names are shown as they are */
 	bool over;        /* the loop is about to return */
 	int error;        /* of the mount that failed, for the peer; 0: it did not */
 	char fault[PRIV_WHY];
@@ -354,7 +355,6 @@ fill_status(void *arg, struct status *out)
 
 	engine_counts(ep->engine, &counts);
 	*out = (struct status){
-		.mountpoint = strdup(ep->in.path),
 		.source = strdup(m->source[0] != '\0' ? m->source : "perfuse"),
 		.state = strdup(states[ep->state]),
 		.why = strdup(ep->why),
@@ -366,6 +366,11 @@ fill_status(void *arg, struct status *out)
 		.files = counts.files,
 		.waiting = counts.waiting,
 	};
+	/* A container's names are not ours: as its process has them. */
+	if (!ep->peer.foreign || ep->bare)
+		out->mountpoint = strdup(ep->in.path);
+	else if (asprintf(&out->mountpoint, "/proc/%d/root%s", ep->peer.pid, ep->in.path) < 0)
+		out->mountpoint = NULL;
 	if (asprintf(&out->fstype, "%s%s%s", m->blkdev ? "fuseblk" : "fuse", m->subtype[0] != '\0' ? "." : "",
 		m->subtype) < 0)
 		out->fstype = NULL;
@@ -478,8 +483,10 @@ tear_down(struct ep *ep)
 static int
 serve(struct ep *ep)
 {
+	static struct priv_mount ask;
 	char why[PRIV_WHY], role[300];
 	int fuse_fd = -1, error;
+	bool apart = peer_is_apart(&ep->peer);
 
 	(void)snprintf(role, sizeof(role), "engine %.255s", ep->in.path);
 	log_role(role);
@@ -487,11 +494,15 @@ serve(struct ep *ep)
 	if ((error = prepare(ep)) != 0)
 		return give_up_f(
 		    ep, error, "mountpoint " CHECK_PATH ": cannot start an engine: %s", ep->in.path, strerror(error));
-	if ((error = fdp_send(ep->parent, &ep->in.wish.mount, sizeof(ep->in.wish.mount), &ep->in.at, 1)) != 0)
+	ask.mount = ep->in.wish.mount;
+	if (apart)
+		memcpy(ask.target, ep->in.path, sizeof(ask.target));
+	if ((error = fdp_send(ep->parent, &ask, sizeof(ask), &ep->in.at, !apart)) != 0)
 		(void)snprintf(why, sizeof(why), "cannot ask perfused to mount: %s", strerror(error));
 	else
 		error = await_answer(ep, &fuse_fd, why, sizeof(why));
-	(void)close(ep->in.at); /* it would keep the file system below busy */
+	if (ep->in.at >= 0)
+		(void)close(ep->in.at); /* it would keep the file system below busy */
 	if (error != 0)
 		return give_up(ep, error, why);
 	ep->since = time(NULL);
@@ -530,16 +541,23 @@ is_socket(int fd)
 	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode);
 }
 
-/* "-E uid,gid,pid": whose engine this is, with descriptors 3 to 5 as spawn.c leaves them. */
+/* "-E uid,gid,pid,how": whose engine this is, with descriptors 3 to 5 as spawn.c leaves them. */
 static bool
-parse_peer(const char *text, struct fdp_cred *peer)
+parse_peer(const char *text, struct peer *peer, bool *bare)
 {
-	uint32_t uid, gid, pid;
+	uint32_t uid, gid, pid, how;
 
 	if (!take_number(&text, ',', UINT32_MAX, &uid) || !take_number(&text, ',', UINT32_MAX, &gid) ||
-	    !take_number(&text, '\0', INT32_MAX, &pid))
+	    !take_number(&text, ',', INT32_MAX, &pid) ||
+	    !take_number(&text, '\0', ENGINE_ROOT | ENGINE_FOREIGN | ENGINE_OTHER_USER | ENGINE_BARE, &how))
 		return false;
-	*peer = (struct fdp_cred){ .pid = (pid_t)pid, .uid = uid, .gid = gid };
+	*peer = (struct peer){ .pid = (pid_t)pid,
+		.uid = uid,
+		.gid = gid,
+		.root = (how & ENGINE_ROOT) != 0,
+		.foreign = (how & ENGINE_FOREIGN) != 0,
+		.other_user = (how & ENGINE_OTHER_USER) != 0 };
+	*bare = (how & ENGINE_BARE) != 0;
 	return is_socket(ENGINE_CONN) && is_socket(ENGINE_PARENT) && fcntl(ENGINE_ASK, F_GETFD) >= 0;
 }
 
@@ -550,7 +568,7 @@ engine_main(const struct options *opt)
 	char why[PRIV_WHY];
 	int error, status;
 
-	if (!parse_peer(opt->engine, &ep.peer)) {
+	if (!parse_peer(opt->engine, &ep.peer, &ep.bare)) {
 		log_err("-E is for perfused's own use");
 		return EX_USAGE;
 	}

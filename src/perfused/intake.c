@@ -38,7 +38,7 @@ to_address(const char *path, struct sockaddr_un *sun)
 
 /* Tell whoever else's frame is on our socket to send it again. buf: FRAME_MAX bytes. */
 static void
-send_back_others(int conn, const struct fdp_cred *peer, void *buf)
+send_back_others(int conn, const struct peer *peer, void *buf)
 {
 	char packet[FRAME_ANSWER_MAX];
 	size_t n = frame_answer_build(packet, sizeof(packet), FRAME_FAILED, EAGAIN, 0, "perfused was busy: try again"),
@@ -62,7 +62,7 @@ send_back_others(int conn, const struct fdp_cred *peer, void *buf)
 /* Make a DGRAM socket the peer's. 0 or errno. */
 static int
 connect_back(
-    int conn, const struct fdp_cred *peer, const struct fdp_cred *sender, const char *sock, char *why, size_t whylen)
+    int conn, const struct peer *peer, const struct fdp_cred *sender, const char *sock, char *why, size_t whylen)
 {
 	struct sockaddr_storage name;
 	socklen_t len = sizeof(name);
@@ -117,7 +117,7 @@ check_daemon(const struct frame_mount *hdr, int fd, char *why, size_t whylen)
 
 /* Open it as the peer, following links as mount(2) does, and check what may be mounted on it. 0 or errno. */
 static int
-open_mountpoint(const char *target, const struct fdp_cred *peer, struct intake *in, char *why, size_t whylen)
+open_mountpoint(const char *target, const struct peer *peer, struct intake *in, char *why, size_t whylen)
 {
 	char link[64];
 	struct stat st;
@@ -129,10 +129,10 @@ open_mountpoint(const char *target, const struct fdp_cred *peer, struct intake *
 		return check_refuse(error, why, whylen, "mountpoint " CHECK_PATH ": %s (asked for by uid %u)", target,
 		    strerror(error), peer->uid);
 	}
-	if ((error = check_mountpoint(in->at, target, peer->uid, why, whylen)) != 0)
+	if ((error = check_mountpoint(in->at, target, peer, why, whylen)) != 0)
 		return error;
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", in->at);
-	if ((in->wish.mount.flags & MS_RDONLY) == 0 && peer->uid != 0 && access(link, W_OK) < 0) {
+	if ((in->wish.mount.flags & MS_RDONLY) == 0 && !peer->root && access(link, W_OK) < 0) {
 		error = errno;
 		(void)fstat(in->at, &st);
 		return check_refuse(error, why, whylen,
@@ -149,7 +149,7 @@ open_mountpoint(const char *target, const struct fdp_cred *peer, struct intake *
 
 /* A packet that was read: take it apart and check it. */
 static int
-take_frame(int conn, const struct fdp_cred *peer, const struct fdp_cred *sender, const void *data, size_t len,
+take_frame(int conn, const struct peer *peer, const struct fdp_cred *sender, const void *data, size_t len,
     struct intake *in, char *why, size_t whylen)
 {
 	struct frame_strings s;
@@ -168,11 +168,15 @@ take_frame(int conn, const struct fdp_cred *peer, const struct fdp_cred *sender,
 	if ((error = check_frame(&hdr, &s, peer, in->daemon >= 0, &in->wish, why, whylen)) != 0)
 		return error;
 	in->sndbuf = hdr.sndbuf;
+	if (peer_is_apart(peer)) /* a worker opens it, as only that can */
+		return strlcpy(in->path, s.target, sizeof(in->path)) < sizeof(in->path)
+			   ? 0
+			   : check_refuse(ENAMETOOLONG, why, whylen, "the mountpoint has too long a path");
 	return open_mountpoint(s.target, peer, in, why, whylen);
 }
 
 int
-intake(int conn, const struct fdp_cred *peer, struct intake *out, char *why, size_t whylen)
+intake(int conn, const struct peer *peer, struct intake *out, char *why, size_t whylen)
 {
 	void *buf = malloc(FRAME_MAX);
 	struct fdp_cred sender;

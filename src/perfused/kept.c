@@ -140,6 +140,8 @@ job_ended(void *arg, int status)
 		if (nfds == 1) { /* it is about to mount, on this */
 			k->mounted = true;
 			k->mount.at = at;
+			k->mount.owner = res.owner;
+			k->mount.inside = res.inside;
 		} else {
 			said = true;
 			last = res;
@@ -168,13 +170,13 @@ job_ended(void *arg, int status)
 static _Noreturn void
 work(const struct kept *k, enum worker_task task, int sock)
 {
-	int fds[] = { k->chan, k->conn, k->ask, k->mount.at };
+	int fds[] = { k->chan, k->conn, k->ask, k->mount.at, k->pidfd };
 
 	if (task == WORKER_MOUNT)
-		worker_mount(k->chan, k->conn, &k->peer, sock);
+		worker_mount(k->parent->opt, k->chan, k->conn, k->pidfd, &k->peer, sock);
 	if (task == WORKER_CLOSE)
 		worker_close(fds, sizeof(fds) / sizeof(fds[0]), k->error, k->words, sock);
-	worker_unmount(&k->mount, task, &k->peer, sock);
+	worker_unmount(&k->mount, k->pidfd, task, &k->peer, sock);
 }
 
 /* Start a worker. 0 or errno. */
@@ -217,6 +219,7 @@ job_start(struct kept *k, enum worker_task task, uint32_t id)
 		drop(&k->conn);
 		drop(&k->ask);
 		drop(&k->mount.at);
+		drop(&k->pidfd);
 		k->closed = true;
 	}
 	/* Only now may it go on: until it does, nobody but root can end it, and none of these was the last copy. */
@@ -349,14 +352,16 @@ kept_ended(void *arg, int status)
 }
 
 static int
-kept_alloc(struct parent *p, int conn, const struct fdp_cred *peer, struct kept **out)
+kept_alloc(struct parent *p, int conn, const struct peer *peer, struct kept **out)
 {
 	struct kept *k = calloc(1, sizeof(*k));
 	int error;
 
 	if (k == NULL)
 		return ENOMEM;
-	*k = (struct kept){ .parent = p, .peer = *peer, .conn = conn, .chan = -1, .ask = -1, .mount.at = -1 };
+	*k = (struct kept){
+		.parent = p, .peer = *peer, .conn = conn, .chan = -1, .ask = -1, .pidfd = -1, .mount.at = -1
+	};
 	LIST_INIT(&k->jobs);
 	if ((error = loop_timer_add(p->loop, time_over, k, &k->timer)) != 0) {
 		free(k);
@@ -367,7 +372,7 @@ kept_alloc(struct parent *p, int conn, const struct fdp_cred *peer, struct kept 
 }
 
 int
-kept_new(struct parent *p, int conn, const struct fdp_cred *peer)
+kept_new(struct parent *p, int conn, int pidfd, const struct peer *peer)
 {
 	struct spawned s = { .chan = -1, .ask = -1 };
 	struct kept *k;
@@ -391,6 +396,9 @@ kept_new(struct parent *p, int conn, const struct fdp_cred *peer)
 	}
 	k->chan = s.chan;
 	k->ask = s.ask;
+	k->pidfd = pidfd;
+	if (!peer_is_apart(peer))
+		drop(&k->pidfd);
 	memcpy(k->control, s.control, sizeof(k->control));
 	LIST_INSERT_HEAD(&p->engines, k, link);
 	p->nengines++;
@@ -400,7 +408,7 @@ kept_new(struct parent *p, int conn, const struct fdp_cred *peer)
 }
 
 int
-kept_away(struct parent *p, int conn, const struct fdp_cred *peer, int error, const char *why)
+kept_away(struct parent *p, int conn, const struct peer *peer, int error, const char *why)
 {
 	struct kept *k;
 	int failed = kept_alloc(p, conn, peer, &k);

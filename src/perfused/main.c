@@ -3,7 +3,8 @@
  * perfused(8): the command line, and what must be right before anything is served. Mistakes of the command line and of the
  * descriptor given with -i are one line on stderr and EX_USAGE, whatever the log is.
  *
- *   perfused [-f] [-s] [-d types]          a service; as root for everybody, as a user for that user
+ *   perfused [-f] [-s] [-d types] [--containers=WHAT]
+ *                                          a service; as root for everybody, as a user for that user
  *   perfused [-f] [-s] [-d types] -i fd    for the one peer at the other end of the socket fd, which has started it
  *   perfused -E ...                        an engine, started by perfused itself (spawn.c)
  */
@@ -11,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -33,20 +35,51 @@ static int __attribute__((format(printf, 1, 2))) usage(const char *fmt, ...)
 	va_start(ap, fmt);
 	(void)vfprintf(stderr, fmt, ap);
 	va_end(ap);
-	(void)fputs("\nusage: perfused [-f] [-s] [-d types] [-i fd]\n", stderr);
+	(void)fputs("\nusage: perfused [-f] [-s] [-d types] [-i fd | --containers=refuse|own|host:DIR]\n", stderr);
 	return EX_USAGE;
+}
+
+/* What peers in other mount namespaces get. 0 or an exit status. */
+static int
+parse_containers(const char *text, struct options *opt)
+{
+	if (strcmp(text, "refuse") == 0) {
+		opt->containers = CONTAINERS_REFUSE;
+		return 0;
+	}
+	opt->bare = strcmp(text, "private") ==
+		    0; /* perfuse mount --private: there is but one container, and no host to speak of */
+	if (opt->bare) {
+		opt->containers = CONTAINERS_OWN;
+		return 0;
+	}
+	if (strcmp(text, "own") != 0 && strncmp(text, "host:", 5) != 0)
+		return usage("--containers: \"%s\" is not refuse, own or host:DIR", text);
+	if (geteuid() != 0)
+		return usage("--containers=%s takes root", text);
+	opt->containers = strcmp(text, "own") == 0 ? CONTAINERS_OWN : CONTAINERS_HOST;
+	if (opt->containers == CONTAINERS_HOST && (opt->below = realpath(text + 5, NULL)) == NULL)
+		return usage("--containers: %s: %s", text + 5, strerror(errno));
+	if (opt->containers == CONTAINERS_HOST && strcmp(opt->below, "/") == 0)
+		return usage("--containers=host:/ would let containers mount everywhere");
+	return 0;
 }
 
 /* 0 or an exit status. */
 static int
 parse(int argc, char **argv, struct options *opt)
 {
+	static const struct option longs[] = { { "containers", required_argument, NULL, 'C' }, { NULL, 0, NULL, 0 } };
 	const char *bad;
-	int c;
+	int c, status;
 
 	opterr = 0;
-	while ((c = getopt(argc, argv, ":d:E:fi:s")) != -1) {
+	while ((c = getopt_long(argc, argv, ":d:E:fi:s", longs, NULL)) != -1) {
 		switch (c) {
+		case 'C':
+			if ((status = parse_containers(optarg, opt)) != 0)
+				return status;
+			break;
 		case 'd':
 			if (log_diag_parse(optarg, &bad) != 0)
 				return usage("-d: unknown type \"%.*s\"", (int)strcspn(bad, ","), bad);
@@ -66,9 +99,10 @@ parse(int argc, char **argv, struct options *opt)
 			log_diag |= LOG_D_TRACE;
 			break;
 		case ':':
-			return usage("-%c needs a value", optopt);
+			return optopt == 'C' ? usage("--containers needs a value") : usage("-%c needs a value", optopt);
 		default:
-			return usage("unknown option -%c", optopt);
+			return optopt != 0 ? usage("unknown option -%c", optopt)
+					   : usage("unknown option %s", argv[optind - 1]);
 		}
 	}
 	return optind < argc ? usage("unexpected argument \"%s\"", argv[optind]) : 0;

@@ -34,15 +34,28 @@ enum {
 
 /* ---- peers ---- */
 
+/* Whether two peers share what one may have: a user's, but each container's uid 0 (which is many people's) for itself. */
+static bool
+is_same(const struct peer *a, const struct peer *b)
+{
+	return a->uid == b->uid && a->root == b->root &&
+	       (a->uid != 0 || a->root || (a->ns_dev == b->ns_dev && a->ns_ino == b->ns_ino));
+}
+
 /* Who is allowed here, and how many. 0, or errno with a line in why. */
 static int
-admit(const struct parent *p, struct fdp_cred *peer, char *why, size_t whylen)
+admit(const struct parent *p, struct peer *peer, char *why, size_t whylen)
 {
 	const struct kept *k;
 	unsigned all = 0, its = 0, unmounted = 0;
 
-	if (peer->uid == (uid_t)-1) {
-		(void)snprintf(why, whylen, "the kernel does not say who it is");
+	if (peer->foreign && p->opt->containers == CONTAINERS_REFUSE) {
+		(void)snprintf(why, whylen,
+		    "it is in another mount namespace, and this perfused was not started with --containers");
+		return EPERM;
+	}
+	if (peer->foreign && !peer->sure) {
+		(void)snprintf(why, whylen, "to serve containers safely takes Linux 6.5 or newer");
 		return EPERM;
 	}
 	if (geteuid() != 0) {
@@ -58,14 +71,16 @@ admit(const struct parent *p, struct fdp_cred *peer, char *why, size_t whylen)
 		if (k->away)
 			continue;
 		all++;
-		its += k->peer.uid == peer->uid;
-		unmounted += k->peer.uid == peer->uid && !k->mounted;
+		if (!is_same(&k->peer, peer))
+			continue;
+		its++;
+		unmounted += !k->mounted;
 	}
-	if (all >= (peer->uid == 0 || geteuid() != 0 ? ENGINES_MAX : ENGINES_MAX - ROOT_PLACES)) {
+	if (all >= (peer->root || geteuid() != 0 ? ENGINES_MAX : ENGINES_MAX - ROOT_PLACES)) {
 		(void)snprintf(why, whylen, "perfused serves %u mounts already", all);
 		return EAGAIN;
 	}
-	if (its >= UID_MAX && peer->uid != 0 && geteuid() == 0) {
+	if (its >= UID_MAX && !peer->root && geteuid() == 0) {
 		(void)snprintf(why, whylen, "perfused serves %u mounts of uid %u already", its, peer->uid);
 		return EAGAIN;
 	}
@@ -78,14 +93,14 @@ admit(const struct parent *p, struct fdp_cred *peer, char *why, size_t whylen)
 
 /* Politely, unless many of this uid's are at the door. 0 or errno. */
 static int
-turn_away(struct parent *p, int conn, const struct fdp_cred *peer, int error, const char *why)
+turn_away(struct parent *p, int conn, const struct peer *peer, int error, const char *why)
 {
 	const struct kept *k;
 	unsigned n = 0;
 
 	log_warn("uid %u (pid %d) is turned away: %s", peer->uid, peer->pid, why);
 	LIST_FOREACH (k, &p->engines, link)
-		n += k->away && k->peer.uid == peer->uid;
+		n += k->away && is_same(&k->peer, peer);
 	return kept_away(p, conn, peer, error, n < AWAY_MAX ? why : "");
 }
 
@@ -94,20 +109,30 @@ static int
 serve_next(struct parent *p)
 {
 	char why[PRIV_WHY];
-	struct fdp_cred who;
+	struct fdp_cred cred;
+	struct peer who;
 	int error;
 
 	if (p->nengines >= ENGINES_MAX + CROWD_MAX)
 		return EUSERS;
-	if (p->waiting < 0 && (error = listener_take(p->listener, &p->waiting, &p->waiting_peer)) != 0)
-		return error;
+	if (p->waiting < 0) {
+		if ((error = listener_take(p->listener, &p->waiting, &cred)) != 0)
+			return error;
+		p->waiting_error = peer_identify(
+		    p->waiting, &cred, &p->waiting_peer, &p->waiting_pidfd, p->waiting_why, sizeof(p->waiting_why));
+	}
 	who = p->waiting_peer;
-	if ((error = admit(p, &who, why, sizeof(why))) != 0)
+	(void)snprintf(why, sizeof(why), "%s", p->waiting_why);
+	if ((error = p->waiting_error) != 0 || (error = admit(p, &who, why, sizeof(why))) != 0)
 		error = turn_away(p, p->waiting, &who, error, why);
-	else
-		error = kept_new(p, p->waiting, &who);
-	if (error == 0)
+	else if ((error = kept_new(p, p->waiting, p->waiting_pidfd, &who)) == 0)
+		p->waiting_pidfd = -1;
+	if (error == 0) {
 		p->waiting = -1;
+		if (p->waiting_pidfd >= 0)
+			(void)close(p->waiting_pidfd);
+		p->waiting_pidfd = -1;
+	}
 	return error == EAGAIN ? ENOMEM : error; /* EAGAIN of fork(2) */
 }
 
@@ -165,7 +190,7 @@ listen_ready(void *arg, unsigned events)
 static void
 stop(void *arg)
 {
-	const struct fdp_cred self = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
+	const struct peer self = { .pid = getpid(), .uid = geteuid(), .gid = getegid() };
 	struct parent *p = arg;
 	struct kept *k;
 	unsigned n = 0;
@@ -209,26 +234,31 @@ tell_engines(void *arg)
 			(void)kill(k->child.pid, SIGUSR1);
 }
 
-/* Who started perfused -i: as root whom the socket names, as a user only oneself. 0 or errno. */
+/* Who started perfused -i, and lives where we do: as root whom the socket names, as a user only oneself. 0 or errno. */
 static int
-single_peer(int conn, struct fdp_cred *peer)
+single_peer(int conn, struct peer *peer)
 {
-	int error = fdp_peer(conn, peer);
+	struct fdp_cred cred;
+	int error = fdp_peer(conn, &cred);
 
 	if (error == 0 && geteuid() != 0) {
-		peer->uid = geteuid();
-		peer->gid = getegid();
+		cred.uid = geteuid();
+		cred.gid = getegid();
 	}
+	*peer = (struct peer){ .pid = cred.pid, .uid = cred.uid, .gid = cred.gid, .root = cred.uid == 0 };
 	return error;
 }
 
 int
 parent_run(const struct options *opt, const char *rundir, struct listener *listener, int conn)
 {
-	struct parent p = {
-		.opt = opt, .rundir = rundir, .listener = listener, .single = listener == NULL, .waiting = -1
-	};
-	struct fdp_cred peer;
+	struct parent p = { .opt = opt,
+		.rundir = rundir,
+		.listener = listener,
+		.single = listener == NULL,
+		.waiting = -1,
+		.waiting_pidfd = -1 };
+	struct peer peer;
 	struct kept *k;
 	int error;
 
@@ -242,7 +272,7 @@ parent_run(const struct options *opt, const char *rundir, struct listener *liste
 	if (error == 0 && !p.single)
 		listen_watch(&p);
 	else if (error == 0 && (error = single_peer(conn, &peer)) == 0)
-		error = kept_new(&p, conn, &peer);
+		error = kept_new(&p, conn, -1, &peer);
 	if (error == 0) {
 		loop_run(p.loop);
 	} else {

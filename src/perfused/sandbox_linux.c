@@ -70,7 +70,7 @@ keep_caps(const cap_value_t *keep, int n)
 
 /* The peer's supplementary groups: those its socket proves, else those the user database has. 0 or errno. */
 static int
-take_groups(const struct fdp_cred *peer, int conn)
+take_groups(const struct peer *peer, int conn)
 {
 	struct passwd *pw;
 	gid_t *groups;
@@ -94,13 +94,54 @@ take_groups(const struct fdp_cred *peer, int conn)
 	return setgroups(0, NULL) < 0 ? errno : 0;
 }
 
+/* Who root's engines become in the end. */
+static void
+find_engine_user(void)
+{
+	const struct passwd *pw = getpwnam(ENGINE_USER);
+
+	if (pw != NULL && pw->pw_uid != 0) {
+		engine_uid = pw->pw_uid;
+		engine_gid = pw->pw_gid;
+	}
+}
+
+/* root's engine becomes another. In a user namespace that has no such user it stays, without capabilities, what it is. */
+static int
+become_other(void)
+{
+	int groups, gid;
+
+	if (geteuid() != 0)
+		return 0;
+	groups = setgroups(0, NULL) < 0 ? errno : 0;
+	gid = setresgid(engine_gid, engine_gid, engine_gid) < 0 ? errno : 0;
+	if (setresuid(engine_uid, engine_uid, engine_uid) < 0)
+		return errno == EINVAL ? 0 : errno;
+	return groups != 0 ? groups : gid;
+}
+
+/* A uid 0 without power: its engine opens nothing for it, and must not own what root owns. 0 or errno. */
+static int
+become_stranger(void)
+{
+	find_engine_user();
+	if (become_other() != 0)
+		return EPERM;
+	if (geteuid() == 0) /* in a user namespace that has nobody else: there, it is nobody's root but its own */
+		return keep_caps(NULL, 0);
+	return setuid(0) == 0 ? EPERM : 0;
+}
+
 int
-sandbox_become(const struct fdp_cred *peer, int conn)
+sandbox_become(const struct peer *peer, int conn)
 {
 	int error;
 
-	if (geteuid() != 0 || peer->uid == 0)
+	if (geteuid() != 0 || peer->root)
 		return 0;
+	if (peer->uid == 0)
+		return become_stranger();
 	if ((error = take_groups(peer, conn)) != 0)
 		return error;
 	/* Becoming another ends that it can be traced; sandbox_early() says so again. */
@@ -110,7 +151,7 @@ sandbox_become(const struct fdp_cred *peer, int conn)
 }
 
 int
-sandbox_worker(const struct fdp_cred *peer)
+sandbox_worker(const struct peer *peer)
 {
 	static const cap_value_t keep[] = { CAP_SYS_ADMIN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH };
 
@@ -128,34 +169,16 @@ sandbox_early(void)
 {
 	static const cap_value_t keep[] = { CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_SETUID, CAP_SETGID };
 	const struct rlimit files = { 64, 64 }, none = { 0, 0 };
-	const struct passwd *pw;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return errno;
 	if (prctl(PR_SET_DUMPABLE, SANITIZED) < 0)
 		return errno;
-	if (geteuid() == 0 && (pw = getpwnam(ENGINE_USER)) != NULL && pw->pw_uid != 0) {
-		engine_uid = pw->pw_uid;
-		engine_gid = pw->pw_gid;
-	}
+	if (geteuid() == 0)
+		find_engine_user();
 	if (setrlimit(RLIMIT_NOFILE, &files) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
 		return errno;
 	return geteuid() == 0 ? keep_caps(keep, sizeof(keep) / sizeof(keep[0])) : 0;
-}
-
-/* root's engine becomes another. In a user namespace that has no such user it stays, without capabilities, what it is. */
-static int
-become_other(void)
-{
-	int groups, gid;
-
-	if (geteuid() != 0)
-		return 0;
-	groups = setgroups(0, NULL) < 0 ? errno : 0;
-	gid = setresgid(engine_gid, engine_gid, engine_gid) < 0 ? errno : 0;
-	if (setresuid(engine_uid, engine_uid, engine_uid) < 0)
-		return errno == EINVAL ? 0 : errno;
-	return groups != 0 ? groups : gid;
 }
 
 /* ---- the filter ---- */

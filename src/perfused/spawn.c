@@ -80,7 +80,7 @@ hang_up(int conn)
  * listens already, so that one that refuses connections is always one whose process has ended.
  */
 static int
-control_socket(const char *rundir, const struct fdp_cred *peer)
+control_socket(const char *rundir, const struct peer *peer)
 {
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	char path[sizeof(sun.sun_path)];
@@ -194,8 +194,7 @@ leave_input(void)
 
 /* The child's part. */
 static _Noreturn void
-child(
-    const struct options *opt, const char *rundir, int conn, int chan, int ask, const struct fdp_cred *peer, bool widen)
+child(const struct options *opt, const char *rundir, int conn, int chan, int ask, const struct peer *peer, bool widen)
 {
 	char name[] = "perfused", dash_e[] = "-E", dash_f[] = "-f", dash_s[] = "-s", dash_d[] = "-d";
 	char who[64], *argv[9], *envp[16], *diag = opt->diag != NULL ? strdup(opt->diag) : NULL;
@@ -212,7 +211,9 @@ child(
 		log_warn("no control socket in %s/mounts: %s", rundir, strerror(errno));
 	if (widen)
 		(void)fdp_buffers(conn, CONN_BUFFERS, NULL);
-	(void)snprintf(who, sizeof(who), "%u,%u,%d", peer->uid, peer->gid, peer->pid);
+	(void)snprintf(who, sizeof(who), "%u,%u,%d,%d", peer->uid, peer->gid, peer->pid,
+	    (peer->root ? ENGINE_ROOT : 0) | (peer->foreign ? ENGINE_FOREIGN : 0) |
+		(peer->other_user ? ENGINE_OTHER_USER : 0) | (opt->bare ? ENGINE_BARE : 0));
 	argv[n++] = name;
 	argv[n++] = dash_e;
 	argv[n++] = who;
@@ -239,8 +240,8 @@ child(
 }
 
 int
-spawn_engine(const struct options *opt, const char *rundir, int conn, const struct fdp_cred *peer, bool widen,
-    struct spawned *out)
+spawn_engine(
+    const struct options *opt, const char *rundir, int conn, const struct peer *peer, bool widen, struct spawned *out)
 {
 	int sv[2], ask[2], error = 0;
 

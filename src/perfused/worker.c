@@ -6,7 +6,7 @@
  * CAP_SYS_ADMIN, so that a mountpoint inside a FUSE mount of the peer's can be reached; as a user it has fusermount3 do it.
  *
  * Which mount is ours is remembered as the descriptor of the directory below it, opened before the mount, and the kernel's mount
- * id. umount2(2) on that descriptor reaches what is mounted there wherever the directory has been moved to. Before, the
+ * id. umount2(2) on that directory as "." reaches what is mounted there wherever it has been moved to. Before, the
  * kernel's table must say that our mount is there with nothing on top of it; as ids are used again, it must be a FUSE mount of
  * the peer's, too. What a dead engine left must moreover be dead: what has our id and answers is a newer mount.
  */
@@ -22,6 +22,7 @@
 #include <string.h>
 #include <bsd/string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -41,133 +42,6 @@ static void __attribute__((format(printf, 2, 3))) refuse(int error, const char *
 	res.error = error;
 }
 
-/* ---- the kernel's table of mounts ---- */
-
-/* Where a descriptor's directory is now. 0 or errno. */
-static int
-path_of(int at, char *path, size_t room)
-{
-	char link[64];
-	ssize_t n;
-
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
-	if ((n = readlink(link, path, room - 1)) < 0)
-		return errno;
-	path[n] = '\0';
-	return (size_t)n < room - 1 ? 0 : ENAMETOOLONG;
-}
-
-/* The mount that a descriptor lies on. From fdinfo: stat would ask the file system. 0: cannot be told. */
-static uint32_t
-mount_of(int fd)
-{
-	char name[64], line[128];
-	uint32_t id = 0;
-	FILE *f;
-
-	(void)snprintf(name, sizeof(name), "/proc/self/fdinfo/%d", fd);
-	if ((f = fopen(name, "re")) == NULL)
-		return 0;
-	while (id == 0 && fgets(line, sizeof(line), f) != NULL)
-		if (strncmp(line, "mnt_id:", 7) == 0)
-			id = (uint32_t)strtoul(line + 7, NULL, 10);
-	(void)fclose(f);
-	return id;
-}
-
-struct entry { /* a line of mountinfo */
-	uint32_t id, parent;
-	char *point;
-	bool fuse; /* and of this uid's */
-};
-
-/* "\040" for ' ' and the like. */
-static void
-unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *p = text; *p != '\0'; to++) {
-		if (p[0] == '\\' && p[1] >= '0' && p[1] <= '3' && p[2] >= '0' && p[2] <= '7' && p[3] >= '0' &&
-		    p[3] <= '7') {
-			*to = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-			p += 4;
-		} else {
-			*to = *p++;
-		}
-	}
-	*to = '\0';
-}
-
-/* "id parent dev root point options [more...] - type source options"; spaces in them are escaped. Whether it is one. */
-static bool
-parse_entry(char *line, uid_t uid, struct entry *e)
-{
-	char *field[5], *save = line, *type = strstr(line, " - "), *source, *options, owner[32];
-
-	if (type == NULL)
-		return false;
-	*type = '\0';
-	type += 3;
-	for (int i = 0; i < 5; i++)
-		if ((field[i] = strsep(&save, " ")) == NULL)
-			return false;
-	source = strchr(type, ' ');
-	options = source != NULL ? strrchr(source + 1, ' ') : NULL;
-	(void)snprintf(owner, sizeof(owner), ",user_id=%u,", uid);
-	e->id = (uint32_t)strtoul(field[0], NULL, 10);
-	e->parent = (uint32_t)strtoul(field[1], NULL, 10);
-	e->point = field[4];
-	unescape(e->point);
-	e->fuse =
-	    options != NULL && strstr(options, owner) != NULL &&
-	    (strncmp(type, "fuse ", 5) == 0 || strncmp(type, "fuse.", 5) == 0 || strncmp(type, "fuseblk", 7) == 0);
-	return true;
-}
-
-/*
- * Find the mount with this id, or with *id 0 the last FUSE mount of the uid's, on the directory behind at, into *id. 0; EINVAL: it is no
- * longer in the table; EBUSY: it was moved, or something covers it; or another errno when that cannot be told now.
- */
-static int
-find_mount(const char *table, int at, const char *path, uid_t uid, uint32_t *id)
-{
-	static char now[PATH_MAX];
-	FILE *f = fopen(table, "re");
-	uint32_t below = mount_of(at), wanted = *id;
-	char *line = NULL;
-	size_t room = 0;
-	struct entry e;
-	int error = below != 0 ? EINVAL : EIO;
-
-	if (f == NULL)
-		return errno;
-	while (error != EIO && getline(&line, &room, f) >= 0) {
-		if (!parse_entry(line, uid, &e) || e.id == below || (wanted != 0 && e.id != wanted) || !e.fuse)
-			continue;
-		if (strcmp(e.point, path) == 0) {
-			*id = e.id;
-			error = 0;
-		} else if (wanted != 0) {
-			error = EBUSY;
-		}
-	}
-	rewind(f);
-	while (error == 0 && getline(&line, &room, f) >= 0)
-		if (parse_entry(line, uid, &e) && e.parent == *id && strcmp(e.point, path) == 0)
-			error = EBUSY;
-	if ((error == 0 || error == EINVAL) && ferror(f))
-		error = EIO;
-	free(line);
-	(void)fclose(f);
-	/* A rename while we looked: the next attempt sees clearly. */
-	if (path_of(at, now, sizeof(now)) != 0 || strcmp(now, path) != 0)
-		return EAGAIN;
-	return error;
-}
-
-#define TABLE "/proc/self/mountinfo"
-
 /* ---- all of them ---- */
 
 /*
@@ -179,6 +53,8 @@ begin(int *fds, int n)
 {
 	char byte;
 
+	/* (Changing identity does the same.) A worker in a container's namespaces must not be its users' to trace. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* A Ctrl-C is the parent's to act on; half a mount helps nobody. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);
@@ -191,29 +67,59 @@ begin(int *fds, int n)
 		fds[i] = 3 + i;
 		(void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
 	}
-	if (recv(fds[0], &byte, 1, 0) != 1)
+	if (proc_at() < 0 || recv(fds[0], &byte, 1, 0) != 1)
 		_exit(1);
 }
 
 /* ---- mounting ---- */
 
-static struct host_mount asked;
+static struct priv_mount asked;
 
-/* What the engine asks for, checked as if a stranger had sent it, and become who may have it. 0 or an errno in res. */
+/* What the engine asks for, checked as if a stranger had sent it. 0 or an errno in res. */
 static int
-take_record(int chan, const struct fdp_cred *peer, int *at)
+take_record(int chan, const struct peer *peer, int *at)
 {
+	bool apart = peer_is_apart(peer);
 	unsigned nfds;
 	size_t len;
 	int error = fdp_recv(chan, &asked, sizeof(asked), &len, at, 1, &nfds, NULL, 0);
 
-	if (error != 0 || len != sizeof(asked) || nfds != 1)
+	if (error != 0 || len != sizeof(asked) || nfds != (apart ? 0 : 1) || (asked.target[0] == '/') != apart ||
+	    memchr(asked.target, '\0', sizeof(asked.target)) == NULL)
 		refuse(EPROTO, "the engine's record is not valid");
-	else if ((error = check_record(&asked, peer->uid, peer->gid, res.why, sizeof(res.why))) != 0)
+	else if ((error = check_record(&asked.mount, peer, res.why, sizeof(res.why))) != 0)
 		res.error = error;
-	else if ((fcntl(*at, F_GETFL) & O_PATH) == 0)
+	else if (!apart && (fcntl(*at, F_GETFL) & O_PATH) == 0)
 		refuse(EINVAL, "the mountpoint's descriptor is not one of O_PATH");
-	else if ((error = sandbox_worker(peer)) != 0)
+	return res.error;
+}
+
+/* Where the mount is to be: for a peer that lives where we do and has opened it, become the peer; else go there. 0 or an errno in res. */
+static int
+find_place(const struct options *opt, const struct peer *peer, int pidfd, int *at)
+{
+	int error;
+
+	res.owner = peer->uid;
+	if (peer_is_apart(peer)) {
+		res.error = enter_open(
+		    peer, pidfd, asked.target, (asked.mount.flags & MS_RDONLY) != 0, at, res.why, sizeof(res.why));
+		if (res.error != 0 || !peer->foreign)
+			return res.error;
+		res.inside = opt->containers == CONTAINERS_OWN;
+		if (opt->containers == CONTAINERS_HOST && asked.mount.allow_other &&
+		    !check_user_allow_other(CHECK_FUSE_CONF))
+			refuse(EPERM, "allow_other is not for containers: the host's %s has no user_allow_other",
+			    CHECK_FUSE_CONF);
+		else if (opt->containers == CONTAINERS_HOST)
+			res.error = enter_host(peer, opt->below, at, res.why, sizeof(res.why));
+		else if (res.inside)
+			res.error = enter_peer(peer, pidfd, res.why, sizeof(res.why));
+		else
+			refuse(EPERM, "containers are not served here");
+		return res.error;
+	}
+	if ((error = sandbox_worker(peer)) != 0)
 		refuse(error, "cannot become uid %u: %s", peer->uid, strerror(error));
 	return res.error;
 }
@@ -230,7 +136,7 @@ is_root_of_mount(int at)
 
 /* Whether and where may be mounted. 0 or an errno in res. */
 static int
-check_place(int at, char *path, size_t room, bool root, uid_t uid)
+check_place(int at, char *path, size_t room, bool root, const struct peer *peer)
 {
 	int error = path_of(at, path, room);
 
@@ -238,11 +144,27 @@ check_place(int at, char *path, size_t room, bool root, uid_t uid)
 		refuse(error, "cannot tell where the mountpoint is: %s", strerror(error));
 	else if (strcmp(path, "/") == 0)
 		refuse(EBUSY, "mountpoint / cannot be mounted on");
-	else if ((error = check_mountpoint(at, path, uid, res.why, sizeof(res.why))) != 0)
-		res.error = error;
-	else if (root && uid != 0 && is_root_of_mount(at))
+	else if (!res.inside && (error = check_mountpoint(at, path, peer, res.why, sizeof(res.why))) != 0)
+		res.error = error; /* (inside, it was checked on the way: numbers mean something else there) */
+	else if (root && !peer->root && is_root_of_mount(at))
 		refuse(EBUSY, "mountpoint " CHECK_PATH " is a mount's root already, which uid %u may not cover", path,
-		    uid);
+		    peer->uid);
+	return res.error;
+}
+
+/* In another user namespace the peer's number is another. 0 or an errno in res. */
+static int
+learn_owner(int conn)
+{
+	struct fdp_cred cred;
+	int error;
+
+	if (!res.inside)
+		return 0;
+	if ((error = fdp_peer(conn, &cred)) != 0)
+		refuse(error, "cannot tell who asks: %s", strerror(error));
+	asked.mount.user_id = res.owner = cred.uid;
+	asked.mount.group_id = cred.gid;
 	return res.error;
 }
 
@@ -252,28 +174,31 @@ make_mount(int at, const char *path, bool root, int *fuse_fd)
 {
 	int error;
 
-	if (root && (error = host_linux_mount(&asked, at, fuse_fd)) != 0)
+	if (res.inside)
+		res.error = enter_mount(&asked.mount, at, fuse_fd, res.why, sizeof(res.why));
+	else if (root && (error = host_linux_mount(&asked.mount, at, fuse_fd)) != 0)
 		refuse(error, "cannot mount on " CHECK_PATH ": %s", path, strerror(error));
 	else if (!root)
-		res.error = host_linux_mount_user(&asked, path, fuse_fd, res.why, sizeof(res.why));
+		res.error = host_linux_mount_user(&asked.mount, path, fuse_fd, res.why, sizeof(res.why));
 	return res.error;
 }
 
 _Noreturn void
-worker_mount(int chan, int conn, const struct fdp_cred *peer, int sock)
+worker_mount(const struct options *opt, int chan, int conn, int pidfd, const struct peer *peer, int sock)
 {
 	static struct priv_answer done = { .id = PRIV_ID_MOUNT };
 	static char path[PATH_MAX];
 	bool root = geteuid() == 0;
-	int fds[] = { sock, chan, conn }, at = -1, fuse_fd = -1, error;
+	int fds[] = { sock, chan, conn, pidfd }, at = -1, fuse_fd = -1, error;
 
-	begin(fds, 3);
-	if (take_record(fds[1], peer, &at) == 0 && check_place(at, path, sizeof(path), root, peer->uid) == 0) {
+	begin(fds, 4);
+	if (take_record(fds[1], peer, &at) == 0 && find_place(opt, peer, fds[3], &at) == 0 &&
+	    check_place(at, path, sizeof(path), root, peer) == 0 && learn_owner(fds[2]) == 0) {
 		/* Before: should we be killed. */
 		if ((error = fdp_send(fds[0], &res, sizeof(res), &at, 1)) != 0)
 			refuse(error, "cannot mount on " CHECK_PATH ": %s", path, strerror(error));
 		else if (make_mount(at, path, root, &fuse_fd) == 0 &&
-			 (error = find_mount(TABLE, at, path, peer->uid, &res.id)) != 0)
+			 (error = find_mount(TABLE, at, path, res.owner, &res.id)) != 0)
 			refuse(error, "mountpoint " CHECK_PATH " was moved or covered while it was being mounted on",
 			    path);
 	}
@@ -295,21 +220,22 @@ is_dead(const char *path)
 }
 
 _Noreturn void
-worker_unmount(const struct worker_mounted *what, enum worker_task task, const struct fdp_cred *peer, int sock)
+worker_unmount(const struct worker_mounted *what, int pidfd, enum worker_task task, const struct peer *peer, int sock)
 {
 	static char path[PATH_MAX];
 	bool root = geteuid() == 0, lazy = task != WORKER_UNMOUNT;
-	int fds[] = { sock, what->at }, error, found = EIO;
+	int fds[] = { sock, what->at, pidfd }, error, found = EIO;
 	uint32_t id = what->id;
-	char link[64];
 
-	begin(fds, 2);
-	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fds[1]);
-	if ((error = sandbox_worker(peer)) != 0)
+	begin(fds, 3);
+	/* Where there is no way to it any more, its files are nobody's to reach either. */
+	if (what->inside && enter_again(peer, fds[2]) != 0)
+		refuse(found = EINVAL, "nobody lives in the mount namespace of pid %d any more", peer->pid);
+	else if ((error = sandbox_worker(peer)) != 0)
 		refuse(error, "cannot become uid %u: %s", peer->uid, strerror(error));
 	else if ((error = path_of(fds[1], path, sizeof(path))) != 0)
 		refuse(error, "cannot tell where the mountpoint is: %s", strerror(error));
-	else if ((found = find_mount(TABLE, fds[1], path, peer->uid, &id)) == EINVAL)
+	else if ((found = find_mount(TABLE, fds[1], path, what->owner, &id)) == EINVAL)
 		refuse(EINVAL, CHECK_PATH " is not mounted any more", path);
 	else if (found == EBUSY)
 		refuse(
@@ -321,10 +247,10 @@ worker_unmount(const struct worker_mounted *what, enum worker_task task, const s
 		    EBUSY, "cannot unmount " CHECK_PATH ": its engine has ended, and still somebody serves it", path);
 	else if (!root)
 		res.error = host_linux_unmount_user(path, lazy, res.why, sizeof(res.why));
-	else if (umount2(link, lazy ? MNT_DETACH : 0) < 0)
+	else if (fchdir(fds[1]) < 0 || umount2(".", lazy ? MNT_DETACH : 0) < 0)
 		refuse(errno, "cannot unmount " CHECK_PATH ": %s", path, strerror(errno));
 	if (res.error == 0 && path_of(fds[1], path, sizeof(path)) == 0)
-		found = find_mount(TABLE, fds[1], path, peer->uid, &id);
+		found = find_mount(TABLE, fds[1], path, what->owner, &id);
 	res.gone = found == EINVAL;
 	_exit(fdp_send(fds[0], &res, sizeof(res), NULL, 0) != 0);
 }
