@@ -14,7 +14,8 @@ export PERFUSE_PERFUSED
 packages_build="meson ninja-build pkg-config gcc libc6-dev libev-dev libbsd-dev uthash-dev libjansson-dev libseccomp-dev \
 libcap-dev"
 packages_demo="fuse3 sshfs openssh-sftp-server bindfs gocryptfs squashfuse squashfs-tools"
-packages_test="check libfuse3-dev sqlite3 git make attr fuse-overlayfs ntfs-3g fio"
+packages_test="check libfuse3-dev sqlite3 git make attr fuse-overlayfs ntfs-3g fio bubblewrap python3-jsonschema python3-yaml \
+dpkg-dev g++"
 packages_long="stress-ng clang libclang-rt-14-dev"
 
 say() {
