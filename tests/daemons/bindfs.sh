@@ -5,6 +5,6 @@ can="rw xattr"
 because="fd * no mount: libfuse 2"
 start() {
 	no_other=
-	[ "$who" != user ] || no_other=--no-allow-other # it would ask for it by itself
+	[ "$who" = root ] || no_other=--no-allow-other # it would ask for it by itself
 	"$1" bindfs ${fg:+-f} $no_other "$src" "$mnt"
 }

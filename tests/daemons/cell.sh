@@ -10,8 +10,8 @@
 #     STEP[, STEP]    these steps failed
 #
 # The daemon is mounted twice. First as people run it, in the background: list, read, write, read back, rename, unlink, xattr
-# (exercise.sh). Then in the foreground: what was written must still be there. How it ended tells the kernel's process accounting. WAY is native or a word of perfuse mount --via. WHO: root alone; user, and nocap (root without
-# CAP_SYS_ADMIN), by a service perfused. What a daemon's file may say is in run.
+# (exercise.sh). Then in the foreground: what was written must still be there. How it ended tells the kernel's process accounting. WAY is native or a word of perfuse mount --via. WHO: root, and
+# alone (an ordinary user), without a service; user, and nocap (root without CAP_SYS_ADMIN), by a service perfused. What a daemon's file may say is in run.
 set -u
 daemon=$1 way=$2 who=$3
 here=$(cd "$(dirname "$0")" && pwd)
@@ -35,7 +35,11 @@ fails() { # STEP TEXT...: remember it, go on
 	step=$1
 	shift
 	printf 'FAILED: %s: %s\n' "$step" "$*"
-	failed="${failed:+$failed, }$step"
+	add_failed "$step"
+}
+
+add_failed() { # STEP: once
+	case ", $failed, " in *", $1, "*) ;; *) failed="${failed:+$failed, }$1" ;; esac
 }
 
 at() { # STEP: where we are when the time is over
@@ -48,9 +52,17 @@ at() { # STEP: where we are when the time is over
 as_who() {
 	case $who in
 	root) "$@" ;;
-	user) setpriv --reuid="$user" --regid="$user" --clear-groups "$@" ;;
+	user | alone) setpriv --reuid="$user" --regid="$user" --clear-groups "$@" ;;
 	nocap) setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@" ;;
 	esac
+}
+
+is_user() {
+	[ "$who" = user ] || [ "$who" = alone ]
+}
+
+served_by_service() {
+	[ "$way" != native ] && { [ "$who" = user ] || [ "$who" = nocap ]; }
 }
 
 # ---- what is there ----
@@ -127,10 +139,12 @@ prefix() { # COMMAND...: how this way starts a daemon
 
 serve() { # [fg]: 0 when it is mounted. $job is what was started.
 	fg=${1-}
+	account=$(($(stat -c %s "$work/exits") / 64)) # records so far
 	if [ "$way" != native ] && [ -z "$fg" ]; then # it says itself when the mount is there
 		job=
 		s_status=0
-		start prefix </dev/null || s_status=$?
+		start prefix </dev/null 2>"$work/said" || s_status=$?
+		cat "$work/said"
 		echo "perfuse mount: $s_status"
 		[ "$s_status" -eq 0 ] && mounted
 		return
@@ -146,7 +160,7 @@ serve() { # [fg]: 0 when it is mounted. $job is what was started.
 }
 
 unserve() {
-	if [ "$way" = native ] && [ "$who" = user ]; then
+	if [ "$way" = native ] && is_user; then
 		until_true 5 as_who fusermount3 -u "$mnt"
 	elif [ "$way" = native ]; then
 		until_true 5 umount "$mnt"
@@ -164,18 +178,23 @@ clean_up() { # after a failure: only so that what follows is not disturbed
 	done <"$work/processes.now"
 }
 
+exercised() { # what exercise.sh says
+	while read -r e_step; do
+		add_failed "$e_step"
+	done <"$work/failed"
+}
+
 end() { # unmount, and see how the daemon ends
-	e_skip=$(($(stat -c %s "$work/exits") / 64)) # bytes of a record
 	unserve || fails unmount "status $?"
 	until_true 10 nothing_left || {
 		fails "no exit" "left after the unmount:"
 		show_left
 		clean_up
 	}
-	e_all=$("$exits" "$work/exits" "$e_skip" "$program" | sort -u | tr '\n' ' ')
+	e_all=$("$exits" "$work/exits" "$account" "$program" | sort -u | tr '\n' ' ')
 	echo "ended with: ${e_all:-unknown}"
 	for e_status in ${e_all:-unknown}; do
-		case " $clean $unclean " in *" $e_status "*) ;; *) unclean="${unclean:+$unclean }$e_status" ;; esac
+		case " 0 $clean $unclean " in *" $e_status "*) ;; *) unclean="${unclean:+$unclean }$e_status" ;; esac
 	done
 }
 
@@ -185,6 +204,7 @@ at prepare
 mkdir -p "$src" "$mnt" "$want/dir" "$bin" "$work/home" "$work/run" "$work/tmp"
 chmod 700 "$work/run"
 mount -t tmpfs -o mode=755 perfuse-test /run && mkdir -m 755 /run/perfuse || say_verdict "no namespace"
+mount --make-rshared / # as on any system that was booted; it ends at this namespace
 ip link set lo up
 mknod -m 666 "$work/dev-fuse" c 10 229 && mount --bind "$work/dev-fuse" /dev/fuse || say_verdict "no /dev/fuse"
 "$exits" "$work/exits" || : >"$work/exits"
@@ -194,6 +214,11 @@ chmod 666 "$work/step" "$work/failed"
 echo "hello, $daemon" >"$want/hello"
 head -c 300000 /dev/urandom >"$want/dir/data"
 : >"$want/dir/empty"
+
+allow_other() { # for a daemon that asks for it where the one who mounts may not: as its administrator would
+	echo user_allow_other >"$work/fuse.conf"
+	mount --bind "$work/fuse.conf" /etc/fuse.conf
+}
 
 # Everything below may be replaced by the daemon's file.
 can= # rw, xattr
@@ -216,14 +241,21 @@ if [ -x "$PERFUSE_BUILD/tests/daemons/$program" ]; then
 fi
 real=$(command -v "$program") || say_verdict "not installed"
 prepare || say_verdict "not prepared"
-[ "$who" != user ] || chown -R "$user:$user" "$src" "$mnt" "$want" "$work/home" "$work/run" "$work/tmp" "$blob"
+! is_user || chown -R "$user:$user" "$src" "$mnt" "$want" "$work/home" "$work/run" "$work/tmp" "$blob"
 chmod 777 "$work"
-if ! as_who test -x "$perfuse"; then # the build is where only root may go
-	cp "$perfuse" "$perfused" "$bin"
-	perfuse=$bin/perfuse PERFUSE_PERFUSED=$bin/perfused
-fi
+# As installed, and where everybody may go, which may not be true of the build.
+mkdir "$work/perfuse"
+for part in "$perfuse" "$perfused" "$PERFUSE_BUILD/src/client/fusermount3" "$PERFUSE_BUILD/src/client/libperfuse-preload.so"; do
+	cp "$part" "$work/perfuse"
+done
+ln -s fusermount3 "$work/perfuse/fusermount"
+perfuse=$work/perfuse/perfuse perfused=$work/perfuse/perfused
+export PERFUSE_PERFUSED="$perfused" PERFUSE_LIBEXEC="$work/perfuse" PERFUSE_PRELOAD="$work/perfuse/libperfuse-preload.so"
 beside || say_verdict "not prepared"
-if [ "$way" != native ] && [ "$who" != root ]; then
+if [ "$way" = fusermount ] && served_by_service; then # who may not hide the system's: as in the image of a container
+	mount --bind "$work/perfuse/fusermount3" /usr/bin/fusermount3
+fi
+if served_by_service; then
 	"$perfused" -f ${PERFUSE_DEBUG:+-d} 2>"$work/service.log" &
 	until_true 10 test -S /run/perfuse/fuse || say_verdict "no service"
 fi
@@ -239,12 +271,14 @@ if ! serve; then
 		clean_up
 		[ "$way" = native ] || say_verdict "no mount, left-overs"
 	}
+	if [ "$way" != native ]; then # a status of sysexits.h, and the last line is ours
+		{ [ "$s_status" -ge 64 ] && [ "$s_status" -le 78 ]; } || say_verdict "no mount, status $s_status"
+		tail -n 1 "$work/said" | grep -q '^perfuse: .' || say_verdict "no mount, no reason"
+	fi
 	say_verdict "no mount"
 fi
 as_who sh "$here/exercise.sh" "$work" "$can"
-while read -r failed_step; do
-	failed="${failed:+$failed, }$failed_step"
-done <"$work/failed"
+exercised
 exercise_more
 at unmount
 end
@@ -254,9 +288,7 @@ end
 at "mount again"
 if serve fg && until_true 5 as_who test -e "$mnt/."; then
 	as_who sh "$here/exercise.sh" "$work" again
-	while read -r failed_step; do
-		failed="${failed:+$failed, }$failed_step"
-	done <"$work/failed"
+	exercised
 	at "unmount again"
 	end
 	wait "$job"

@@ -4,6 +4,7 @@ packages="exfat-fuse exfatprogs"
 program=mount.exfat-fuse
 can="rw"
 because="fd * no mount: libfuse 2
+* nocap no mount: fuseblk is for root
 native user no mount: the loop device is root's"
 prepare() {
 	truncate -s 64M "$src/image"

@@ -6,7 +6,7 @@ because="fd * no mount: libfuse 2"
 prepare() {
 	truncate -s 64M "$src/image"
 	owner=$(id -u):$(id -g)
-	[ "$who" != user ] || owner=$(id -u "$user"):$(id -g "$user")
+	! is_user || owner=$(id -u "$user"):$(id -g "$user")
 	mkfs.ext4 -q -F -E "root_owner=$owner" -d "$want" "$src/image"
 }
 start() {

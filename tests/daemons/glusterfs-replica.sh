@@ -6,8 +6,11 @@ program=glusterfs
 can="rw xattr"
 clean=15 # it ends by sending itself SIGTERM
 because="fd * no mount: FUSE of its own
+fusermount * no mount: fusermount of its own
+preload * no mount: mounts in a child
 native user no mount: its fusermount is not setuid"
 prepare() {
+	allow_other # it always asks for it
 	rm -r "$want/hello" "$want/dir"
 	mkdir -p "$work/glusterd" "$work/glusterlog" "$work/brick1" "$work/brick2" /run/gluster
 	ip addr add 10.99.0.1/32 dev lo # 127.0.0.1 is refused
@@ -20,7 +23,7 @@ beside() {
 	glusterd || return 1
 	until_true 20 gluster pool list || return 1
 	volume create vol replica 2 "10.99.0.1:$work/brick1" "10.99.0.1:$work/brick2" force || return 1
-	[ "$who" != user ] || volume set vol storage.owner-uid "$(id -u "$user")" || return 1
+	! is_user || volume set vol storage.owner-uid "$(id -u "$user")" || return 1
 	volume set vol network.ping-timeout 5
 	volume set vol nfs.disable on
 	volume start vol || return 1

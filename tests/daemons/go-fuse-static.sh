@@ -2,7 +2,8 @@
 # go-fuse-static: go-fuse's loopback example as a static program: neither libc nor libfuse is in it.
 packages="golang-go golang-github-hanwen-go-fuse-dev"
 can="rw xattr"
-because="fd * no mount: mountpoint comes first
+because="preload * no mount: static
+fd * no mount: mountpoint comes first
 fd * no mount, left-overs: mountpoint comes first"
 build() { # FOLDER (the /v2 in its imports is understood only by a tree with a go.mod of its own)
 	tree=$1/go/src/loopback

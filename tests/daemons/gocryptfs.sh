@@ -2,6 +2,7 @@
 # gocryptfs: an encrypted folder. In Go.
 packages="gocryptfs"
 can="rw xattr"
+because="preload * no mount: Go"
 prepare() {
 	rm -r "$want/hello" "$want/dir"
 	gocryptfs -q -init -scryptn 10 -extpass "echo secret" "$src"

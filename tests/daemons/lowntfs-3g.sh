@@ -3,6 +3,7 @@
 packages="ntfs-3g"
 can="rw xattr"
 because="fd * no mount: libfuse of its own
+fusermount * no mount: never runs fusermount
 native user no mount: it is not setuid"
 prepare() {
 	truncate -s 64M "$src/image"
@@ -11,6 +12,7 @@ prepare() {
 }
 start() {
 	no_other= # it asks for allow_other by itself
-	[ "$who" != user ] || no_other=no_def_opts,silent,uid=$(id -u "$user"),gid=$(id -g "$user"),
+	[ "$who" = root ] || no_other=no_def_opts,silent,
+	! is_user || no_other=${no_other}uid=$(id -u "$user"),gid=$(id -g "$user"),
 	"$1" lowntfs-3g -o "${no_other}streams_interface=xattr${fg:+,no_detach}" "$src/image" "$mnt"
 }

@@ -3,6 +3,7 @@
 packages="mergerfs"
 can="rw xattr"
 because="fd * no mount: libfuse of its own
+fusermount * no mount: fusermount of its own
 native user no mount: its fusermount is not setuid"
 prepare() {
 	mkdir "$src/a" "$src/b"

@@ -2,7 +2,10 @@
 # ntfs-3g: an NTFS image. It carries a libfuse of its own.
 packages="ntfs-3g"
 can="rw xattr"
-because="fd * no mount: libfuse of its own"
+because="fd * no mount: libfuse of its own
+fusermount * no mount: never runs fusermount
+preload user no mount: setuid
+preload alone no mount: setuid"
 prepare() {
 	truncate -s 64M "$src/image"
 	mkfs.ntfs -F -q -f "$src/image" &&
@@ -10,6 +13,7 @@ prepare() {
 }
 start() {
 	no_other= # it asks for allow_other by itself
-	[ "$who" != user ] || no_other=no_def_opts,silent,uid=$(id -u "$user"),gid=$(id -g "$user"),
+	[ "$who" = root ] || no_other=no_def_opts,silent,
+	! is_user || no_other=${no_other}uid=$(id -u "$user"),gid=$(id -g "$user"),
 	"$1" ntfs-3g -o "${no_other}streams_interface=xattr${fg:+,no_detach}" "$src/image" "$mnt"
 }

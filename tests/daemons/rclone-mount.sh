@@ -3,7 +3,8 @@
 packages="rclone"
 program=rclone
 can="rw"
-because="fd * no mount: bazil"
+because="preload * no mount: Go
+fd * no mount: bazil"
 start() {
 	daemon_word=--daemon
 	[ -z "$fg" ] || daemon_word=

@@ -3,7 +3,8 @@
 packages="rclone"
 program=rclone
 can="rw"
-because="fd * no exit: it waits for its mountpoint"
+because="preload * no mount: Go
+fd * no exit: it waits for its mountpoint"
 start() {
 	daemon_word=--daemon
 	[ -z "$fg" ] || daemon_word=
