@@ -54,14 +54,22 @@ CALL(fstat)
 CALL(fstatat)
 {
 	struct stat st;
+	int flags = (int)a[2].n & ((c->mask & MASK_CACHED) != 0 ? ~AT_STATX_DONT_SYNC : ~0);
 
-	return seen(c, r, fstatat(AT(0), a[1].s, &st, (int)a[2].n), &st);
+	return seen(c, r, fstatat(AT(0), a[1].s, &st, flags), &st);
 }
 
 CALL(statx)
 {
 	struct statx stx;
-	int ret = statx(AT(0), a[1].s, (int)a[2].n, (unsigned)a[3].n, &stx);
+	int flags = (int)a[2].n, ret;
+	unsigned wanted = (unsigned)a[3].n;
+
+	if ((c->mask & MASK_CACHED) != 0) {
+		flags &= ~AT_STATX_DONT_SYNC;
+		wanted |= STATX_BASIC_STATS;
+	}
+	ret = statx(AT(0), a[1].s, flags, wanted, &stx);
 
 	if (ret == 0)
 		out_statx(c, r, &stx);

@@ -40,6 +40,7 @@ enum {
 	MASK_ATIME = 8,  /* and access times not even then */
 	MASK_ORDER = 16, /* the order of names in a directory */
 	MASK_DIRSIZE = 32,
+	MASK_CACHED = 64, /* attributes that the kernel was not asked to look at again */
 };
 
 struct arg {
@@ -63,6 +64,7 @@ struct result {
 	bool done;
 	unsigned used;
 	uint64_t hash;
+	uint64_t moved; /* hash of which times of now are "new" and which the "same"; not in the other one */
 	char text[TEXT];
 };
 
@@ -76,7 +78,8 @@ struct inode_row {
 /* What a side's processes have in common with the controller. */
 struct shared {
 	_Atomic uint32_t go[PROCS]; /* number of the call that this process may do, + 1 */
-	_Atomic uint32_t finished;  /* calls begun */
+	_Atomic uint32_t ready;     /* processes that have made themselves at home on the mount */
+	_Atomic uint32_t finished;  /* number of the call that is done now: those before it have returned, or wait */
 	pid_t pid[PROCS];
 	bool fifo; /* one was made: from now on open() must not block */
 	unsigned inodes;
@@ -88,6 +91,7 @@ struct shared {
 struct ctx {
 	struct shared *side;
 	unsigned proc, mask;
+	uint32_t number; /* of the call that it does */
 	int fd[FDS], root, pipe[2];
 	struct {
 		char *at;
@@ -229,6 +233,9 @@ CALL(handle);
 /* out: add to what is compared. */
 void out(struct result *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* out_moved: say whether a time moved, which is compared by moved_alike(), not by same(). */
+void out_moved(struct result *r, bool moved);
+
 /* out_name: a name out of a directory, a target, a value: escaped. */
 void out_bytes(struct result *r, const char *bytes, size_t n);
 
@@ -245,8 +252,9 @@ unsigned inode_id(struct ctx *c, uint64_t ino);
 /* recent: is it a time that a clock gave, rather than a program? Those are not compared by value. */
 bool recent(struct timespec when);
 
-/* same: nothing differs. result_print: one line without its end. */
+/* same: nothing differs, but for what moved_alike compares. result_print: one line without its end. */
 bool same(const struct result *a, const struct result *b);
+bool moved_alike(const struct result *a, const struct result *b);
 void result_print(FILE *to, const struct result *r);
 
 uint64_t hash_bytes(uint64_t hash, const void *data, size_t n);
@@ -295,8 +303,8 @@ int tree_print(FILE *to, const char *path, unsigned mask);
 
 /* Where two sides differ first. */
 struct difference {
-	enum { DIFF_NONE, DIFF_CALL, DIFF_MOUNT, DIFF_BACKING, DIFF_HUNG } kind;
-	size_t at;  /* the call */
+	enum difference_kind { DIFF_NONE, DIFF_CALL, DIFF_MOUNT, DIFF_BACKING, DIFF_HUNG, DIFF_MOVED } kind;
+	size_t at;  /* the call; in a DIFF_MOVED, where a time moved on one side only, the first one */
 	char *text; /* of the two trees, the line that differs; or who hung */
 };
 

@@ -2,43 +2,26 @@
 /*
  * A passthrough daemon that asks the kernel for all it can give: for the class of daemons of libfuse's passthrough_hp, which
  * Debian does not ship. Each inode is an O_PATH descriptor; a nodeid is its address. Runs in one thread (-s), so that two runs see the
- * same order. Locks of files are locks of open file descriptions, one for each owner, as virtiofsd has them.
+ * same order.
  *
  * -o source=DIR, and: cache (everything is kept: entries, attributes, data, directories, links), writeback (the same with the
  * writeback cache), direct (direct_io, with mmap), noopen (OPEN and OPENDIR are ENOSYS: the kernel must stop asking).
  */
-#define FUSE_USE_VERSION 312
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse_lowlevel.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
-/* The locks of one owner on one inode: those of an open file description of its own. */
-struct owner {
-	struct owner *next;
-	uint64_t id;
-	int fd;
-};
-
-struct inode {
-	struct inode *next; /* of the same hash slot */
-	int fd;
-	ino_t ino;
-	uint64_t nlookup;
-	struct owner *owners;
-};
+#include "pass_hp.h"
 
 enum { SLOTS = 4096 };
 static struct inode *slots[SLOTS];
@@ -57,11 +40,7 @@ static const struct fuse_opt options[] = {
 	FUSE_OPT_END,
 };
 
-struct proc_path {
-	char text[40];
-};
-
-static struct inode *
+struct inode *
 inode_of(fuse_ino_t ino)
 {
 	return ino == FUSE_ROOT_ID ? &root : (struct inode *)(uintptr_t)ino;
@@ -73,7 +52,7 @@ fd_of(fuse_ino_t ino)
 	return inode_of(ino)->fd;
 }
 
-static struct proc_path
+struct proc_path
 path_of(int fd)
 {
 	struct proc_path path;
@@ -82,7 +61,7 @@ path_of(int fd)
 	return path;
 }
 
-static void
+void
 reply(fuse_req_t req, int64_t ret)
 {
 	fuse_reply_err(req, ret < 0 ? errno : 0);
@@ -163,12 +142,7 @@ drop(fuse_ino_t ino, uint64_t nlookup)
 	while (*at != inode)
 		at = &(*at)->next;
 	*at = inode->next;
-	while (inode->owners != NULL) {
-		struct owner *owner = inode->owners;
-		inode->owners = owner->next;
-		close(owner->fd);
-		free(owner);
-	}
+	locks_end(inode);
 	close(inode->fd);
 	free(inode);
 }
@@ -527,13 +501,6 @@ hp_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode, stru
 	fuse_reply_create(req, &e, fi);
 }
 
-static void
-hp_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	close((int)fi->fh);
-	fuse_reply_err(req, 0);
-}
-
 /* A descriptor for one operation: the open one, or with noopen one of its own. */
 static int
 use(fuse_ino_t ino, const struct fuse_file_info *fi)
@@ -633,78 +600,16 @@ hp_lseek(fuse_req_t req, fuse_ino_t ino, off_t off, int whence, struct fuse_file
 		fuse_reply_lseek(req, at);
 }
 
-/* ---- locks ---- */
-
-static struct owner *
-owner_of(struct inode *inode, uint64_t id, int make)
-{
-	struct owner *owner = inode->owners;
-
-	while (owner != NULL && owner->id != id)
-		owner = owner->next;
-	if (owner != NULL || !make)
-		return owner;
-	owner = calloc(1, sizeof(*owner));
-	if (owner == NULL)
-		return NULL;
-	owner->id = id;
-	owner->fd = open(path_of(inode->fd).text, O_RDWR);
-	if (owner->fd < 0) {
-		free(owner);
-		return NULL;
-	}
-	owner->next = inode->owners;
-	inode->owners = owner;
-	return owner;
-}
-
-static void
-hp_getlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock)
-{
-	struct owner *owner = owner_of(inode_of(ino), fi->lock_owner, 1);
-
-	lock->l_pid = 0;
-	if (owner == NULL || fcntl(owner->fd, F_OFD_GETLK, lock) < 0)
-		reply(req, -1);
-	else
-		fuse_reply_lock(req, lock);
-}
-
-/* One thread cannot wait for a lock: who would wait is told EAGAIN. */
-static void
-hp_setlk(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, struct flock *lock, int wait)
-{
-	struct owner *owner = owner_of(inode_of(ino), fi->lock_owner, 1);
-
-	lock->l_pid = 0;
-	reply(req, owner == NULL ? -1 : fcntl(owner->fd, F_OFD_SETLK, lock));
-}
-
-static void
-hp_flock(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi, int op)
-{
-	reply(req, flock((int)fi->fh, op | LOCK_NB));
-}
-
-/* A close ends the locks of its process. */
-static void
-hp_flush(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
-{
-	struct inode *inode = inode_of(ino);
-
-	for (struct owner **at = &inode->owners; *at != NULL; at = &(*at)->next) {
-		struct owner *owner = *at;
-		if (owner->id != fi->lock_owner)
-			continue;
-		*at = owner->next;
-		close(owner->fd);
-		free(owner);
-		break;
-	}
-	fuse_reply_err(req, 0);
-}
-
 /* ---- */
+
+static void
+hp_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+	close((int)fi->fh);
+	locks_release(inode_of(ino), fi->fh);
+	fuse_reply_err(req, 0);
+	locks_retry();
+}
 
 static void
 hp_init(void *userdata, struct fuse_conn_info *conn)

@@ -2,7 +2,8 @@
 /*
  * What a call saw, written so that two equal mounts write the same: inode numbers become the order in which the side saw them;
  * times that a clock gave become "new", or "same" when this inode had the very same before; times that a program set are
- * written out. The text is kept as far as there is room, and all of it goes into the hash.
+ * written out. The text is kept as far as there is room, and all of it goes into a hash; "new" and "same" into one of their own, since
+ * two changes within one tick of the clock are "new" once and "same" once: only in repeated runs do they mean something.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -39,6 +40,17 @@ pattern(char *to, size_t n, uint64_t seed)
 	}
 }
 
+/* Keeps what there is room for. */
+static void
+add_text(struct result *r, const char *piece, size_t n)
+{
+	if (n > TEXT - 1 - r->used)
+		n = TEXT - 1 - r->used;
+	memcpy(r->text + r->used, piece, n);
+	r->used += (unsigned)n;
+	r->text[r->used] = '\0';
+}
+
 void
 out(struct result *r, const char *format, ...)
 {
@@ -54,11 +66,16 @@ out(struct result *r, const char *format, ...)
 	if ((size_t)n >= sizeof(piece))
 		n = sizeof(piece) - 1;
 	r->hash = hash_bytes(r->hash, piece, (size_t)n);
-	if ((size_t)n > TEXT - 1 - r->used)
-		n = (int)(TEXT - 1 - r->used);
-	memcpy(r->text + r->used, piece, (size_t)n);
-	r->used += (unsigned)n;
-	r->text[r->used] = '\0';
+	add_text(r, piece, (size_t)n);
+}
+
+void
+out_moved(struct result *r, bool moved)
+{
+	char byte = moved ? 1 : 2;
+
+	r->moved = hash_bytes(r->moved, &byte, 1);
+	add_text(r, moved ? "new" : "same", moved ? 3 : 4);
 }
 
 void
@@ -132,7 +149,7 @@ out_time(struct ctx *c, struct result *r, struct inode_row *row, bool is_dir, un
 	else if ((c->mask & MASK_TIMES) != 0 || is_dir || row == NULL)
 		out(r, " %c=now", letter[which]);
 	else
-		out(r, " %c=%s", letter[which], changed ? "new" : "same");
+		out(r, " %c=", letter[which]), out_moved(r, changed);
 }
 
 void
@@ -221,6 +238,12 @@ bool
 same(const struct result *a, const struct result *b)
 {
 	return a->done == b->done && a->ret == b->ret && a->err == b->err && a->hash == b->hash;
+}
+
+bool
+moved_alike(const struct result *a, const struct result *b)
+{
+	return a->moved == b->moved;
 }
 
 void

@@ -184,6 +184,14 @@ compare(const struct side *a, const struct side *b, const struct sequence *seque
 	if (a->hung || b->hung) {
 		d.kind = DIFF_HUNG;
 		d.at = sequence->n;
+		return d;
+	}
+	for (size_t i = 0; i < sequence->n; i++) {
+		if (moved_alike(&a->shared->result[i], &b->shared->result[i]))
+			continue;
+		d.kind = DIFF_MOVED;
+		d.at = i;
+		return d;
 	}
 	return d;
 }
@@ -194,6 +202,7 @@ difference_print(
 {
 	switch (d->kind) {
 	case DIFF_CALL:
+	case DIFF_MOVED:
 	case DIFF_HUNG:
 		if (d->at >= sequence->n)
 			break;
@@ -211,12 +220,19 @@ difference_print(
 		    d->text != NULL ? d->text : "?");
 		return;
 	case DIFF_NONE:
-		break;
+		fprintf(to, "  no difference this time\n");
+		return;
 	}
 	fprintf(to, "  hung at its end\n");
 }
 
 /* ---- the shortest sequence ---- */
+
+static bool
+in_call(const struct difference *d)
+{
+	return d->kind == DIFF_CALL || d->kind == DIFF_MOVED;
+}
 
 /* Does it still differ in the same way? Then it ends with the call that differs. */
 static bool
@@ -229,8 +245,8 @@ still(struct side *sides, struct sequence *trial, struct known *known, const str
 		return false;
 	d = compare(&sides[0], &sides[1], trial, known);
 	free(d.text);
-	is = d.kind == wanted->kind && (d.kind != DIFF_CALL || trial->call[d.at].op == op);
-	if (is && d.kind == DIFF_CALL)
+	is = d.kind == wanted->kind && (!in_call(&d) || trial->call[d.at].op == op);
+	if (is && in_call(&d))
 		trial->n = d.at + 1;
 	return is;
 }
@@ -240,11 +256,11 @@ shrink(struct side *sides, const struct sequence *whole, struct known *known, un
 {
 	struct difference wanted = compare(&sides[0], &sides[1], whole, known);
 	struct sequence trial = { .call = calloc(whole->n, sizeof(struct call)) };
-	unsigned op = wanted.kind == DIFF_CALL ? whole->call[wanted.at].op : 0;
+	unsigned op = in_call(&wanted) ? whole->call[wanted.at].op : 0;
 	time_t until = time(NULL) + seconds;
 
 	free(wanted.text);
-	best->n = wanted.kind == DIFF_CALL ? wanted.at + 1 : whole->n;
+	best->n = in_call(&wanted) ? wanted.at + 1 : whole->n;
 	best->call = calloc(whole->n, sizeof(struct call));
 	if (trial.call == NULL || best->call == NULL) {
 		free(trial.call);
