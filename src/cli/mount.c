@@ -29,7 +29,8 @@ static const char help[] =
     "                preload     a library is loaded into it (dynamic programs)\n"
     "                auto        fd when the daemon takes it and fsname= and subtype= are given, else\n"
     "                            the first of the others that works here (default)\n"
-    "  --private   run COMMAND (a shell) with the files and end with its status; nobody else sees them, and nothing of the\n"
+    "  --private   run COMMAND (a shell) with the files and end with its status; nobody else sees them, and nothing of "
+    "the\n"
     "              system is needed but /dev/fuse and user namespaces\n"
     "  -h, --help  this help\n";
 
@@ -116,7 +117,8 @@ parse(int argc, char **argv, struct spawn *sp, char **options, bool *verbose, ch
 		case 'h':
 			return -1;
 		case 'P':
-			private = true;
+			private
+			= true;
 			break;
 		case 'o':
 			if (join(options, optarg) != 0)
@@ -132,7 +134,8 @@ parse(int argc, char **argv, struct spawn *sp, char **options, bool *verbose, ch
 			break;
 		case 'V':
 			if (parse_via(optarg, &sp->via) != 0)
-				return cli_usage("mount", "--via %s: auto, fd, supervise, fusermount or preload is needed", optarg);
+				return cli_usage(
+				    "mount", "--via %s: auto, fd, supervise, fusermount or preload is needed", optarg);
 			break;
 		case ':':
 			return cli_usage("mount", "mount: %s needs a value", argv[optind - 1]);

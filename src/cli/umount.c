@@ -129,8 +129,8 @@ tell(const char *dir, const char *path, int error, const char *message)
 	if (error == EBUSY)
 		return cli_fail(EX_TEMPFAIL, "%s: target is busy; -l detaches it", dir);
 	if (error != ENOENT || message)
-		return cli_fail(supervise_status(error), "%s: %s", dir,
-		    message && message[0] ? message : strerror(error));
+		return cli_fail(
+		    supervise_status(error), "%s: %s", dir, message && message[0] ? message : strerror(error));
 	what = mounted_there(path);
 	if (what)
 		r = cli_fail(EX_UNAVAILABLE, "%s: not a mount of perfuse that you may reach (it is %s)", dir, what);

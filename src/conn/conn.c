@@ -273,7 +273,8 @@ conn_kill(struct conn *c, int error, const char *why)
 		loop_io_set(c->io, 0);
 	loop_timer_stop(c->retry);
 	if (c->sock != -1 && !c->datagrams)
-		(void)shutdown(c->sock, SHUT_RDWR); /* whoever is at the other end is to see it now, not when we are freed */
+		(void)shutdown(
+		    c->sock, SHUT_RDWR); /* whoever is at the other end is to see it now, not when we are freed */
 	while (c->table != NULL)
 		conn_wake(c, c->table, NULL, ENOTCONN);
 	while ((m = TAILQ_FIRST(&c->queue)) != NULL) { /* what is left are posts */

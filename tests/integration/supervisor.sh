@@ -101,6 +101,7 @@ done
 
 # A static daemon: it can be supervised, and nothing can be loaded into it.
 example=/usr/share/doc/libfuse3-dev/examples/passthrough_ll.c
+# shellcheck disable=SC2046
 if command -v gcc >/dev/null && [ -e "$example" ] && gcc -w -static -o static_ll "$example" $(pkg-config --cflags fuse3) \
     -l:libfuse3.a -lpthread -ldl 2>gcc.err; then
 	for options in "source=$src" "clone_fd,source=$src"; do
