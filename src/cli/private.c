@@ -165,6 +165,7 @@ each_mount(const char *before, void (*fn)(const char *point))
 		point = line;
 		for (int i = 0; i < 4 && point != NULL; i++)
 			point = (point = strchr(point, ' ')) != NULL ? point + 1 : NULL;
+		/* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): getline() has set it */
 		if (strstr(line, " - fuse") == NULL || point == NULL)
 			continue;
 		(void)snprintf(id, sizeof(id), " %lu ", strtoul(line, NULL, 10));

@@ -97,7 +97,7 @@ broker_open(bool start, int *fd, char *why, size_t whylen)
 static int
 become_pair(int fd, struct client_mount *m, char *why, size_t whylen)
 {
-	int sv[2], error, flags = fcntl(fd, F_GETFD), status = fcntl(fd, F_GETFL);
+	int sv[2] = { -1, -1 }, error, flags = fcntl(fd, F_GETFD), status = fcntl(fd, F_GETFL);
 	size_t sndbuf = 0;
 
 	error = flags < 0 || status < 0 ? errno : fdp_pair(SOCK_SEQPACKET, sv);
@@ -153,7 +153,7 @@ broker_unmount(const char *path, bool lazy, char *why, size_t whylen)
 {
 	struct frame_request rq = { .code = FRAME_UNMOUNT, .flags = lazy ? MNT_DETACH : 0 };
 	char text[FRAME_ANSWER_MAX] = "", *full = NULL, *packet = NULL;
-	int fd, error, failure = 0;
+	int fd = -1, error, failure = 0;
 	uint32_t code = 0;
 
 	if (!broker_named())
@@ -167,7 +167,7 @@ broker_unmount(const char *path, bool lazy, char *why, size_t whylen)
 	}
 	if (error == 0)
 		error = broker_connect(&fd, why, whylen);
-	if (error == 0) {
+	if (error == 0 && packet != NULL) {
 		memcpy(packet, &rq, sizeof(rq));
 		memcpy(packet + sizeof(rq), full, rq.len - sizeof(rq));
 		error = fdp_send(fd, packet, rq.len, NULL, 0);

@@ -60,7 +60,7 @@ static atomic_uint target_next;
 /* ---- the C library's own ---- */
 
 #define REAL(name) ((__typeof__(&name))real(#name, &name##_real))
-#define DECLARE(name) static _Atomic(void *) name##_real
+#define DECLARE(name) static _Atomic(void *) name##_real /* NOLINT(bugprone-macro-parentheses): it is a name */
 
 DECLARE(open);
 DECLARE(open64);

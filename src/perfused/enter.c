@@ -83,14 +83,14 @@ static int
 open_as_peer(const struct peer *peer, int dir, const char *path, uint64_t resolve, bool writable, int *out)
 {
 	cap_t saved;
-	int error, back;
+	int error;
 
 	*out = -1;
 	if ((error = as_peer(peer, &saved)) == 0 &&
 	    ((*out = open_below(dir, path, O_PATH | O_DIRECTORY, resolve)) < 0 ||
 		(writable && faccessat(*out, "", W_OK, AT_EACCESS | AT_EMPTY_PATH) < 0)))
 		error = errno;
-	if (saved != NULL && (back = as_self(saved)) != 0)
+	if (saved != NULL && as_self(saved) != 0)
 		_exit(1); /* neither the peer nor ourselves: nothing may go on like this */
 	if (error != 0 && *out >= 0)
 		(void)close(*out);
@@ -203,7 +203,7 @@ enter_host(const struct peer *peer, const char *below, int *at, char *why, size_
 	int dir = open(below, O_PATH | O_DIRECTORY | O_CLOEXEC), fd, found = -1;
 	size_t linesize = 0;
 	struct entry e;
-	struct stat same;
+	struct stat same = { 0 };
 	FILE *f = NULL;
 	int error = dir < 0 || fstat(*at, &same) < 0 ? errno : 0;
 
