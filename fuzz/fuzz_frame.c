@@ -128,10 +128,12 @@ LLVMFuzzerTestOneInput(const uint8_t *input, size_t size)
 		return 0;
 	size_t len = size - 1;
 	char *packet = malloc(len > 0 ? len : 1);
-	char *string = strndup((const char *)input + 1, len);
+	char *string = malloc(len + 1);
 	if (packet == NULL || string == NULL)
 		abort();
 	memcpy(packet, input + 1, len);
+	memcpy(string, input + 1, len);
+	string[len] = '\0';
 	switch (input[0] % 7) {
 	case 0:
 		frame(packet, len);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reference-counted message memory. A pool's chunks are mmap'ed whole, so that a 1 MiB chunk that carried a 40-byte message
- * has cost one page; the small struct chunk is malloc'ed apart from them, so that the data is page aligned and none of its
- * pages is touched to keep the books. The free list is a stack: the chunk used last is the one whose pages are warm.
+ * has cost a page or two; the small struct chunk is malloc'ed apart from them, so that none of its pages is touched to keep the books. The free list is a stack: the chunk used last is the one whose pages are warm.
  * A pool outlives chunk_pool_free() while chunks of it are referenced: `out` counts those, and the last one frees it.
  * AddressSanitizer and valgrind are told that unused chunks are out of bounds.
  */
@@ -17,8 +16,11 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+enum { ALIGN = 4096 };
+
 struct chunk_pool {
 	size_t cap;         /* bytes in each chunk */
+	size_t skip;        /* of its memory, before its data */
 	unsigned keep;      /* how many unused chunks are kept */
 	unsigned nfree;     /* how many there are now */
 	struct chunk *free; /* they, last used first */
@@ -29,8 +31,10 @@ struct chunk_pool {
 static void
 pool_chunk_destroy(struct chunk *c)
 {
+	size_t skip = c->pool->skip;
+
 	ASAN_UNPOISON_MEMORY_REGION(c->data, c->cap); /* the address may be mapped again by anybody */
-	(void)munmap(c->data, c->cap);
+	(void)munmap(c->data - skip, c->cap + skip);
 	free(c);
 }
 
@@ -48,14 +52,15 @@ pool_shrink(struct chunk_pool *pool, unsigned n)
 }
 
 int
-chunk_pool_new(size_t cap, unsigned keep, struct chunk_pool **out)
+chunk_pool_new(size_t cap, size_t head, unsigned keep, struct chunk_pool **out)
 {
 	struct chunk_pool *pool = calloc(1, sizeof(*pool));
 
 	if (pool == NULL)
 		return ENOMEM;
-	assert(cap > 0);
+	assert(cap > 0 && head < ALIGN && head % 8 == 0);
 	pool->cap = cap;
+	pool->skip = head != 0 ? ALIGN - head : 0;
 	pool->keep = keep;
 	*out = pool;
 	return 0;
@@ -78,7 +83,8 @@ chunk_pool_trim(struct chunk_pool *pool)
 {
 	pool_shrink(pool, 1);
 	if (pool->free != NULL)
-		(void)madvise(pool->free->data, pool->free->cap, MADV_DONTNEED); /* a hint: nothing depends on it */
+		(void)madvise(pool->free->data - pool->skip, pool->free->cap + pool->skip,
+		    MADV_DONTNEED); /* a hint: nothing depends on it */
 }
 
 struct chunk *
@@ -92,16 +98,16 @@ chunk_get(struct chunk_pool *pool)
 		ASAN_UNPOISON_MEMORY_REGION(c->data, c->cap);
 		(void)VALGRIND_MAKE_MEM_UNDEFINED(c->data, c->cap);
 	} else {
-		void *data;
+		uint8_t *memory;
 
 		if ((c = malloc(sizeof(*c))) == NULL)
 			return NULL;
-		data = mmap(NULL, pool->cap, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-		if (data == MAP_FAILED) {
+		memory = mmap(NULL, pool->cap + pool->skip, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (memory == MAP_FAILED) {
 			free(c);
 			return NULL;
 		}
-		c->data = data;
+		c->data = memory + pool->skip;
 		c->cap = pool->cap;
 		c->pool = pool;
 	}

@@ -13,7 +13,7 @@
 struct chunk_pool;
 
 struct chunk {
-	uint8_t *data;           /* 8-byte aligned (pool chunks: page aligned) */
+	uint8_t *data;           /* 8-byte aligned */
 	size_t cap;              /* bytes at data */
 	size_t len;              /* bytes in use, set by who fills it */
 	unsigned refs;           /* references; freed, or back to the pool, at 0 */
@@ -23,9 +23,11 @@ struct chunk {
 
 /*
  * A pool of chunks of cap bytes each, which keeps at most keep unused ones. 0 or ENOMEM. The chunks' memory is
- * mmap'ed, so that pages never touched cost nothing.
+ * mmap'ed, so that pages never touched cost nothing. head: how much stands before what is to be page aligned (a multiple of 8 below
+ * 4096): with the length of a message's header, its data lies in whole pages, and the kernel copies it page by page, not in two parts
+ * for each.
  */
-int chunk_pool_new(size_t cap, unsigned keep, struct chunk_pool **out);
+int chunk_pool_new(size_t cap, size_t head, unsigned keep, struct chunk_pool **out);
 /* Free the pool. Chunks still referenced stay valid and are freed with their last reference. */
 void chunk_pool_free(struct chunk_pool *pool);
 /* Give the memory of unused chunks back to the system (the address space of one is kept). */

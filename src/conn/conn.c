@@ -83,7 +83,7 @@ conn_init(struct conn *c, struct loop *loop, const struct conn_ops *ops, void *a
 		return error;
 	if ((log_diag & LOG_D_TRACE) && (error = trace_new(TRACED, &c->trace)) != 0)
 		return error;
-	return chunk_pool_new(CONN_MSG_MAX, RX_KEEP, &c->pool);
+	return chunk_pool_new(CONN_MSG_MAX, sizeof(struct wire_out_header), RX_KEEP, &c->pool);
 }
 
 int

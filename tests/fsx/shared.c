@@ -164,11 +164,12 @@ shared_run(const char *path, size_t max, bool direct, uint64_t seed, double seco
 	if (bad) {
 		fprintf(
 		    stderr, "fsx: again with --shared --seed %llu --max-size %zu\n", (unsigned long long)seed, w.max);
-		return 1;
+	} else {
+		check_whole(path, &w);
+		printf("fsx: %s: two processes on one file: %zu bytes as written\n", path, w.max);
+		bad = unlink(path) != 0;
 	}
-	check_whole(path, &w);
-	printf("fsx: %s: two processes on one file: %zu bytes as written\n", path, w.max);
 	munmap(w.model, w.max);
 	free(w.buf);
-	return unlink(path) != 0;
+	return bad;
 }

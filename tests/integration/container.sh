@@ -5,6 +5,7 @@
 # goes with it, and can be ended from the host. The same for a rootless one (a user namespace of its own). And hostile ones.
 # needs: fuse
 # limit: 120
+# asan: no, one of the containers has no /proc, which the leak check needs
 . "$(dirname "$0")/lib.sh"
 not_native
 have bwrap setpriv sshfs

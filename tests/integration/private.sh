@@ -4,6 +4,7 @@
 # daemon, the mount and all processes end with it. Where user namespaces are off, one line says so.
 # daemons: sshfs bindfs gocryptfs squashfuse passthrough_ll
 # needs: fuse
+# asan: no, the leak check cannot run inside the namespace of its own
 . "$(dirname "$0")/lib.sh"
 not_native
 be_user

@@ -248,13 +248,35 @@ START_TEST(test_chunk_own)
 }
 END_TEST
 
+/* What stands behind a head lies in whole pages, from the first chunk to one that comes again. */
+START_TEST(test_pool_head)
+{
+	static const size_t heads[] = { 8, 16, 80, 4088 };
+	struct chunk_pool *pool;
+	struct chunk *c;
+
+	ck_assert_int_eq(chunk_pool_new(20000, heads[_i], 1, &pool), 0);
+	for (int i = 0; i < 3; i++) {
+		c = chunk_get(pool);
+		ck_assert_ptr_nonnull(c);
+		ck_assert_uint_eq(((uintptr_t)c->data + heads[_i]) % 4096, 0);
+		ck_assert_uint_eq(c->cap, 20000);
+		memset(c->data, i, c->cap);
+		chunk_unref(c);
+		chunk_pool_trim(pool);
+	}
+	chunk_pool_free(pool);
+	ck_assert_int_eq(maps, unmaps);
+}
+END_TEST
+
 START_TEST(test_pool_reuse)
 {
 	struct chunk_pool *pool;
 	struct chunk *c[4];
 	uint8_t *warm;
 
-	ck_assert_int_eq(chunk_pool_new(10001, 2, &pool), 0);
+	ck_assert_int_eq(chunk_pool_new(10001, 0, 2, &pool), 0);
 	for (int i = 0; i < 4; i++) {
 		c[i] = chunk_get(pool);
 		ck_assert_ptr_nonnull(c[i]);
@@ -295,7 +317,7 @@ START_TEST(test_pool_trim)
 	struct chunk_pool *pool;
 	struct chunk *c[3];
 
-	ck_assert_int_eq(chunk_pool_new(1 << 20, 8, &pool), 0);
+	ck_assert_int_eq(chunk_pool_new(1 << 20, 0, 8, &pool), 0);
 	chunk_pool_trim(pool);
 	for (int i = 0; i < 3; i++) {
 		c[i] = chunk_get(pool);
@@ -331,7 +353,7 @@ START_TEST(test_pool_free_before_chunks)
 	struct chunk_pool *pool;
 	struct chunk *a, *b;
 
-	ck_assert_int_eq(chunk_pool_new(4096, 4, &pool), 0);
+	ck_assert_int_eq(chunk_pool_new(4096, 0, 4, &pool), 0);
 	a = chunk_get(pool);
 	b = chunk_get(pool);
 	chunk_unref(chunk_get(pool));
@@ -355,9 +377,9 @@ START_TEST(test_pool_no_memory)
 	struct chunk *c;
 
 	fail_alloc = 1;
-	ck_assert_int_eq(chunk_pool_new(4096, 4, &pool), ENOMEM);
+	ck_assert_int_eq(chunk_pool_new(4096, 0, 4, &pool), ENOMEM);
 	fail_alloc = 0;
-	ck_assert_int_eq(chunk_pool_new(4096, 0, &pool), 0);
+	ck_assert_int_eq(chunk_pool_new(4096, 0, 0, &pool), 0);
 	fail_alloc = 1;
 	ck_assert_ptr_null(chunk_get(pool));
 	fail_alloc = 0;
@@ -398,6 +420,7 @@ main(void)
 	tcase_add_test(tc, test_put);
 	tcase_add_test(tc, test_put_past_end);
 	tcase_add_test(tc, test_chunk_own);
+	tcase_add_loop_test(tc, test_pool_head, 0, 4);
 	tcase_add_test(tc, test_pool_reuse);
 	tcase_add_test(tc, test_pool_trim);
 	tcase_add_test(tc, test_pool_free_before_chunks);

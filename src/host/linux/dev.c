@@ -23,6 +23,7 @@
 enum {
 	MAX_WRITE = 1024 * 1024, /* bytes in one WRITE */
 	READ_ROOM = MAX_WRITE + 4096,
+	WRITE_HEAD = sizeof(struct wire_in_header) + sizeof(struct wire_write_in), /* before the data of a WRITE */
 	RX_BATCH = 64,      /* requests taken per wake-up, so that the daemon's side gets its turn */
 	RX_KEEP = 2,        /* chunks kept for the next request */
 	SMALL = 1024,       /* requests up to this size are copied */
@@ -79,7 +80,7 @@ host_linux_new(struct loop *loop, int fuse_fd, struct vn_mount *mp, const struct
 		error = errno;
 		goto fail;
 	}
-	if ((error = chunk_pool_new(READ_ROOM, RX_KEEP, &h->pool)) != 0)
+	if ((error = chunk_pool_new(READ_ROOM, WRITE_HEAD, RX_KEEP, &h->pool)) != 0)
 		goto fail;
 	if ((error = loop_timer_add(loop, on_idle, h, &h->idle)) != 0)
 		goto fail;
