@@ -4,10 +4,13 @@
  *
  * They stand where open(2) of /dev/fuse and mount(2) stood; libfuse and others can be built with
  *
- *     #define open(...)  perfuse_open(__VA_ARGS__)
- *     #define mount(...) perfuse_mount(__VA_ARGS__)
+ *     #include <fcntl.h>
+ *     #include <sys/mount.h>
+ *     #include <perfuse.h>
+ *     #define open  perfuse_open
+ *     #define mount perfuse_mount
  *
- * and need no other change. Thread-safe. Environment: PERFUSE_SOCKET (perfused's socket), PERFUSE_BUFSIZE (socket buffers in
+ * before all else (cc -include) and need no other change; examples/README.md has the commands for libfuse. Thread-safe. Environment: PERFUSE_SOCKET (perfused's socket), PERFUSE_BUFSIZE (socket buffers in
  * bytes, 65536 to 67108864), PERFUSE_PERFUSED (path of the perfused program to start).
  */
 #ifndef PERFUSE_H
