@@ -10,8 +10,9 @@
  *     #define open  perfuse_open
  *     #define mount perfuse_mount
  *
- * before all else (cc -include) and need no other change; examples/README.md has the commands for libfuse. Thread-safe. Environment: PERFUSE_SOCKET (perfused's socket), PERFUSE_BUFSIZE (socket buffers in
- * bytes, 65536 to 67108864), PERFUSE_PERFUSED (path of the perfused program to start).
+ * before all else (cc -include) and need no other change; examples/README.md has the commands for libfuse. Thread-safe.
+ * Environment: PERFUSE_SOCKET (perfused's socket), PERFUSE_BUFSIZE (socket buffers in bytes, 65536 to 67108864), PERFUSE_PERFUSED
+ * (path of the perfused program to start).
  */
 #ifndef PERFUSE_H
 #define PERFUSE_H
