@@ -28,7 +28,7 @@ long=entry_timeout=3600,attr_timeout=3600,negative_timeout=0
 none=entry_timeout=0,attr_timeout=0,negative_timeout=0
 
 describe() { # NAME: mask, without, unsteady, program
-	mask= without= unsteady= program=$1
+	mask='' without='' unsteady='' program=$1
 	case $1 in
 	passthrough_ll-writeback | pass_hp-writeback) mask=blocks,times program=${1%-*} ;;
 	passthrough_ll-* | selftest) program=passthrough_ll ;;
